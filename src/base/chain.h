@@ -1,0 +1,65 @@
+/* chain.h - a queue of bytes that leaves through writev.
+ *
+ * Replies are appended at the end, small ones copied into blocks, large values by reference
+ * (shared.h). Positions count all bytes ever appended; bytes up to 'released' may leave, the ones
+ * after it wait for the log. The owner of the socket takes iovecs of released bytes and says how
+ * much the kernel took.
+ *
+ *      sent ........ released ........ appended
+ *      | may leave   | waits for LSN   |
+ *
+ * Invariants: sent <= released <= appended; an empty chain holds no memory beyond the struct. */
+#ifndef BASE_CHAIN_H
+#define BASE_CHAIN_H
+
+#include "base/shared.h"
+#include "base/slice.h"
+
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum {
+    CHAIN_BLOCK_BYTES_MIN = 1024,
+    CHAIN_BLOCK_BYTES_MAX = 64 * 1024,
+    CHAIN_SHARED_BYTES_MIN = 16 * 1024, /* below this a copy is cheaper than a reference */
+};
+
+struct chain_block; /* private to chain.c */
+
+struct chain {
+    struct chain_block *first;
+    struct chain_block *last;
+    uint64_t sent;
+    uint64_t released;
+    uint64_t appended;
+    size_t memory_bytes; /* of blocks and of referenced values, for output limits */
+};
+
+void chain_deinit(struct chain *c);
+
+/* At least 'size' (<= CHAIN_BLOCK_BYTES_MAX) contiguous bytes at the end; then chain_advance says
+ * how many of them were written. This is how a reply is built in place. */
+char *chain_reserve(struct chain *c, size_t size);
+void chain_advance(struct chain *c, size_t size);
+
+void chain_append(struct chain *c, struct slice bytes);
+
+/* Appends the part [bytes.data, +size) of 's', acquiring a reference if it is large. */
+void chain_append_shared(struct chain *c, struct shared *s, struct slice bytes);
+
+/* Bytes up to this position may leave. position must not go back nor beyond 'appended'. */
+void chain_release(struct chain *c, uint64_t position);
+
+/* Drops the unreleased bytes after 'position' (>= released): a reply that is not to be sent. */
+void chain_truncate(struct chain *c, uint64_t position);
+
+/* Fills up to 'count' iovecs with released bytes; returns how many. Borrowed until chain_consume. */
+size_t chain_vectors(const struct chain *c, struct iovec *vectors, size_t count);
+void chain_consume(struct chain *c, size_t size); /* the kernel took 'size' released bytes */
+
+static inline bool chain_sendable(const struct chain *c)
+{
+    return c->sent < c->released;
+}
+
+#endif

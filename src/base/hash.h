@@ -1,0 +1,23 @@
+/* hash.h - the two hashes of the house.
+ *
+ * XXH3-64 with a seed places keys in tables and proves bytes on the disk; CRC16 decides the slot
+ * of a key exactly as cluster clients compute it (Redis Cluster specification, appendix A). */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/slice.h"
+
+#include <stdint.h>
+
+enum { SLOTS_COUNT = 16384 };
+
+uint64_t hash_bytes(struct slice bytes, uint64_t seed);
+
+/* The slot of a key, 0 to SLOTS_COUNT-1: CRC16 (XMODEM) of the part between the first '{' and the
+ * next '}' when that part is not empty, else of the whole key. */
+uint16_t hash_slot(struct slice key);
+
+/* CRC16-XMODEM, polynomial 0x1021. */
+uint16_t hash_crc16(struct slice bytes);
+
+#endif

@@ -1,0 +1,88 @@
+#include "base/memory.h"
+
+#include "base/check.h"
+
+#include <jemalloc/jemalloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+_Noreturn static void out_of_memory(size_t size)
+{
+    fprintf(stderr, "irmak: out of memory allocating %zu bytes\n", size);
+    abort();
+}
+
+void *memory_allocate(size_t size)
+{
+    CHECK(size > 0);
+    void *pointer = mallocx(size, 0);
+    if (pointer == NULL) out_of_memory(size);
+    return pointer;
+}
+
+void *memory_allocate_zeroed(size_t size)
+{
+    CHECK(size > 0);
+    void *pointer = mallocx(size, MALLOCX_ZERO);
+    if (pointer == NULL) out_of_memory(size);
+    return pointer;
+}
+
+void *memory_resize(void *pointer, size_t old_size, size_t new_size)
+{
+    CHECK(new_size > 0);
+    CHECK((pointer == NULL) == (old_size == 0));
+    if (pointer == NULL) return memory_allocate(new_size);
+    void *moved = rallocx(pointer, new_size, 0);
+    if (moved == NULL) out_of_memory(new_size);
+    return moved;
+}
+
+void memory_free(void *pointer, size_t size)
+{
+    CHECK((pointer == NULL) == (size == 0));
+    if (pointer != NULL) sdallocx(pointer, size, 0);
+}
+
+size_t memory_rounded_size(size_t size)
+{
+    CHECK(size > 0);
+    return nallocx(size, 0);
+}
+
+void *memory_allocate_aligned(size_t alignment, size_t size)
+{
+    CHECK(size > 0);
+    CHECK((alignment & (alignment - 1)) == 0);
+    void *pointer = mallocx(size, MALLOCX_ALIGN(alignment));
+    if (pointer == NULL) out_of_memory(size);
+    return pointer;
+}
+
+void memory_free_aligned(void *pointer, size_t alignment, size_t size)
+{
+    CHECK(pointer != NULL);
+    sdallocx(pointer, size, MALLOCX_ALIGN(alignment));
+}
+
+static size_t figure(const char *name)
+{
+    size_t value = 0, size = sizeof value;
+    CHECK(mallctl(name, &value, &size, NULL, 0) == 0);
+    return value;
+}
+
+void memory_measure(struct memory_figures *figures)
+{
+    uint64_t epoch = 1;
+    /* Statistics are a snapshot that jemalloc takes when the epoch is advanced. */
+    CHECK(mallctl("epoch", NULL, NULL, &epoch, sizeof epoch) == 0);
+    figures->allocated_bytes = figure("stats.allocated");
+    figures->resident_bytes = figure("stats.resident");
+}
+
+const char *memory_allocator_name(void)
+{
+    return "jemalloc-" JEMALLOC_VERSION;
+}
