@@ -1,0 +1,132 @@
+/* stream_group.h - consumer groups: what was delivered to whom and is not acknowledged yet.
+ *
+ * A pending entry (of the PEL) is an ID that was delivered, its owner, the time of the last
+ * delivery and how often it was delivered. One ordered structure per group by ID and an order by
+ * delivery time serve XPENDING, XAUTOCLAIM and XCLAIM without scanning what they do not return; a
+ * consumer's own entries are found without scanning the others'.
+ *
+ * Times are Unix milliseconds, decided by the caller. Groups and consumers are ordered by name as
+ * bytes, which is how Redis lists them.
+ *
+ * Invariants: a pending entry has exactly one owner, or none (XNACK); the group's pending count is
+ * the sum over its consumers plus the unowned ones; every chunk is sorted. */
+#ifndef STREAM_STREAM_GROUP_H
+#define STREAM_STREAM_GROUP_H
+
+#include "stream/stream.h"
+
+struct stream_group;
+struct stream_consumer;
+
+struct stream_pending {
+    struct stream_id id;
+    int64_t delivery_ms;                    /* of the last delivery */
+    uint64_t deliveries;                    /* times delivered */
+    const struct stream_consumer *consumer; /* NULL: unowned (XNACK) */
+};
+
+/* ---- reading ---- */
+
+size_t stream_groups_count(const struct stream *s);
+const struct stream_group *stream_group_find(const struct stream *s, struct slice name);
+/* The group after 'previous' in order of names; NULL starts; NULL ends. */
+const struct stream_group *stream_group_next(const struct stream *s,
+                                             const struct stream_group *previous);
+struct slice stream_group_name(const struct stream_group *g);
+struct stream_id stream_group_last_delivered(const struct stream_group *g);
+/* entries-read: how many entries of the stream the group has passed. Kept as set by XGROUP
+ * ENTRIESREAD, else exact from the ordinals. */
+uint64_t stream_group_entries_read(const struct stream *s, const struct stream_group *g);
+uint64_t stream_group_lag(const struct stream *s, const struct stream_group *g);
+uint64_t stream_group_pending_count(const struct stream_group *g);
+uint64_t stream_group_unowned_count(const struct stream_group *g);
+
+size_t stream_consumers_count(const struct stream_group *g);
+const struct stream_consumer *stream_consumer_find(const struct stream_group *g,
+                                                   struct slice name);
+const struct stream_consumer *stream_consumer_next(const struct stream_group *g,
+                                                   const struct stream_consumer *previous);
+struct slice stream_consumer_name(const struct stream_consumer *c);
+uint64_t stream_consumer_pending_count(const struct stream_consumer *c);
+int64_t stream_consumer_seen_ms(const struct stream_consumer *c);
+int64_t stream_consumer_active_ms(const struct stream_consumer *c); /* -1: never */
+
+bool stream_pending_find(const struct stream_group *g, struct stream_id id,
+                         struct stream_pending *pending);
+
+/* A walk by ID over the pending entries of a group, or of one consumer (not NULL). The group must
+ * not change meanwhile. */
+struct stream_pending_walk {
+    struct stream_pending entry; /* valid after next returned true */
+    /* private */
+    const struct stream_group *group;
+    const struct stream_consumer *consumer;
+    struct stream_range range;
+    uint64_t state[6];
+};
+void stream_pending_walk_begin(struct stream_pending_walk *w, const struct stream_group *g,
+                               const struct stream_consumer *consumer, struct stream_range range);
+bool stream_pending_walk_next(struct stream_pending_walk *w);
+
+/* The pending entry that was delivered longest ago (unowned first), for XREADGROUP CLAIM and the
+ * timer of its waiters; false when nothing is pending. */
+bool stream_pending_oldest(const struct stream_group *g, struct stream_pending *pending);
+
+/* Is the entry referenced: above some group's last-delivered ID, or pending in some group?
+ * For XDELEX and XACKDEL with ACKED. */
+bool stream_is_referenced(const struct stream *s, struct stream_id id);
+
+/* ---- changes; the caller is db/ ---- */
+
+enum { STREAM_ENTRIES_READ_EXACT = -1 }; /* entries_read: derive it from the ordinals */
+
+/* The name is copied; no group of that name exists. */
+void stream_group_create(struct stream *s, struct slice name, struct stream_id last_delivered,
+                         int64_t entries_read);
+void stream_group_set_id(struct stream *s, struct slice name, struct stream_id last_delivered,
+                         int64_t entries_read);
+bool stream_group_destroy(struct stream *s, struct slice name);
+
+/* No consumer of that name exists in the group. */
+void stream_consumer_create(struct stream *s, struct slice group, struct slice name,
+                            int64_t now_ms);
+/* Destroys the consumer and its pending entries; returns how many there were. */
+uint64_t stream_consumer_destroy(struct stream *s, struct slice group, struct slice name);
+void stream_consumer_seen(struct stream *s, struct slice group, struct slice name, int64_t now_ms);
+
+/* One XREADGROUP > of one stream: the group passes the live entries after its last-delivered ID up
+ * to and including last_id, 'count' of them. Unless no_ack, each becomes pending of the consumer
+ * with one delivery (an entry that was pending already moves to the consumer). */
+struct stream_delivery {
+    struct slice group;
+    struct slice consumer; /* exists */
+    struct stream_id last_id;
+    uint64_t count;
+    int64_t now_ms;
+    bool no_ack;
+};
+void stream_group_deliver(struct stream *s, const struct stream_delivery *delivery);
+
+/* Removes pending entries; returns how many of the IDs were pending. */
+uint64_t stream_group_acknowledge(struct stream *s, struct slice group,
+                                  const struct stream_id *ids, size_t count);
+
+/* XCLAIM and XAUTOCLAIM: makes each ID pending of the consumer. An ID that was not pending becomes
+ * so (FORCE: the command has decided). */
+struct stream_claim {
+    struct slice group;
+    struct slice consumer; /* exists; empty: unowned (XNACK) */
+    int64_t delivery_ms;
+    enum stream_deliveries {
+        STREAM_DELIVERIES_KEEP = 0,
+        STREAM_DELIVERIES_INCREMENT = 1,
+        STREAM_DELIVERIES_SET = 2,
+    } deliveries;
+    uint64_t deliveries_count;  /* STREAM_DELIVERIES_SET */
+    int64_t active_ms;          /* the consumer's new active time; -1 leaves it */
+    const struct stream_id *ids;
+    size_t count;
+};
+void stream_group_claim(struct stream *s, const struct stream_claim *claim);
+
+#endif
