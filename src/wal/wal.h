@@ -1,0 +1,131 @@
+/* wal.h - the write-ahead log: an append-only sequence of opaque frames in segments on a disk.
+ *
+ * The log knows frames, batches, segments, hashes and LSNs. It never knows what a frame means, and
+ * it has no thread: the owner moves a flush from begin (event loop) through run (any one thread at
+ * a time) to end (event loop). LSN n is the n-th frame ever appended; 0 means "nothing".
+ *
+ * The byte format and the proof of recovery stand in docs/format/wal.md and at the top of
+ * wal/batch.h and wal/segment.h.
+ *
+ * Invariants: durable_lsn <= written_lsn <= appended_lsn; a batch is never rewritten; nothing is
+ * ever appended to a segment that was recovered; after the first failed write or sync nothing is
+ * acknowledged any more and the owner stops the process. */
+#ifndef WAL_WAL_H
+#define WAL_WAL_H
+
+#include "base/buf.h"
+#include "env/disk.h"
+#include "env/trace.h"
+
+typedef uint64_t lsn_t;
+
+struct wal;
+struct wal_flush; /* one group commit on its way to the disk */
+
+enum wal_policy {
+    WAL_SYNC_ALWAYS,   /* durable_lsn moves when a batch is on stable storage */
+    WAL_SYNC_EVERYSEC, /* batches are written at once and synced about once a second */
+    WAL_SYNC_NO,       /* batches are written; the kernel syncs when it likes */
+};
+
+struct wal_options {
+    struct disk *disk;
+    const struct trace *trace;
+    enum wal_policy policy;
+    uint64_t segment_bytes; /* SEGMENT_BYTES, smaller in tests; a multiple of DISK_BLOCK_BYTES */
+    uint64_t random_seed;   /* for salts and the node id of a new directory */
+};
+
+enum wal_open_status {
+    WAL_OPEN_OK,
+    WAL_OPEN_CORRUPT, /* the log contradicts itself: nothing was changed; 'problem' says where */
+    WAL_OPEN_NEWER,   /* a directory of a newer version */
+    WAL_OPEN_DISK,    /* the disk failed; 'problem' says how */
+    WAL_OPEN_REFUSED, /* visit returned false: a frame that cannot be applied */
+};
+
+/* What recovery did, for the operator and for INFO. */
+struct wal_recovery {
+    char problem[512]; /* empty when WAL_OPEN_OK */
+    uint64_t segments;
+    uint64_t batches;
+    uint64_t frames;
+    uint64_t bytes;
+    uint64_t torn_bytes; /* of the tail that was cut; 0: the log ended cleanly */
+    lsn_t last_lsn;
+};
+
+/* Called for each frame in order; false stops the recovery. The frame is borrowed for the call. */
+typedef bool wal_visit(void *context, lsn_t lsn, struct slice frame);
+
+/* Recovers the log in the directory (an empty directory gets a new log), cuts a torn tail, opens a
+ * new segment and makes it durable: after WAL_OPEN_OK frames can be appended. NULL otherwise. */
+struct wal *wal_open(const struct wal_options *options, wal_visit *visit, void *context,
+                     struct wal_recovery *recovery, enum wal_open_status *status);
+
+/* Closes the files. Frames that were not flushed are lost: flush first. */
+void wal_close(struct wal *w);
+
+/* ---- appending: on the event loop, never touches the disk ---- */
+
+/* The open frame's bytes go to the end of the returned buffer; nothing else may be appended to it
+ * until wal_frame_end (gives the frame the next LSN) or wal_frame_cancel (forgets it). */
+struct buf *wal_frame_begin(struct wal *w);
+size_t wal_frame_size(const struct wal *w); /* of the open frame so far */
+lsn_t wal_frame_end(struct wal *w);
+void wal_frame_cancel(struct wal *w);
+
+lsn_t wal_appended_lsn(const struct wal *w);
+lsn_t wal_durable_lsn(const struct wal *w); /* replies up to it may leave, by the policy */
+lsn_t wal_synced_lsn(const struct wal *w);  /* on stable storage, whatever the policy */
+size_t wal_pending_bytes(const struct wal *w);
+
+/* ---- group commit ---- */
+
+/* Seals what was appended since the last begin into one batch. NULL: there is nothing to do, or a
+ * flush is under way (then its end is the moment to call again). With an idle log and now_ms at
+ * least 10 ms after the last batch, the flush is the empty batch that carries the final
+ * synced_lsn; with WAL_SYNC_EVERYSEC it may be only the sync that is due. */
+struct wal_flush *wal_flush_begin(struct wal *w, int64_t now_ms);
+
+/* Writes and, by the policy, syncs. On any one thread; touches nothing that the event loop uses. */
+void wal_flush_run(struct wal_flush *f);
+
+/* Moves durable_lsn. Not DISK_OK: the log is dead, the process must stop acknowledging. */
+enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f);
+
+/* When wal_flush_begin should next be called although nothing was appended (idle marker, sync that
+ * is due); INT64_MAX: never. */
+int64_t wal_flush_due_ms(const struct wal *w);
+
+/* ---- spare segments, made ahead of need on another thread ---- */
+
+struct wal_spare;
+/* NULL: enough spares, or one is being made, or the disk was full within the last second. */
+struct wal_spare *wal_spare_begin(struct wal *w, int64_t now_ms);
+void wal_spare_run(struct wal_spare *s); /* zero-fills; slow; on any one other thread */
+enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_ms);
+
+/* False while no further segment could be made (disk full): the owner refuses writes before they
+ * execute, and they resume when this becomes true again. */
+bool wal_has_room(const struct wal *w);
+
+void wal_set_policy(struct wal *w, enum wal_policy policy);
+
+struct wal_figures {
+    uint64_t segments;
+    uint64_t bytes;           /* of segments on the disk */
+    uint64_t batches;         /* since start */
+    uint64_t frames;          /* since start */
+    uint64_t syncs;           /* since start */
+    uint64_t sync_ns_last;    /* 0 in the simulator */
+    uint64_t sync_ns_max;
+    uint64_t sync_ns_total;
+    uint64_t segment_number;
+    uint64_t epoch;
+    lsn_t first_lsn;
+    enum disk_status last_status;
+};
+void wal_measure(const struct wal *w, struct wal_figures *figures);
+
+#endif
