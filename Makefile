@@ -1,0 +1,295 @@
+# Builds, tests and installs Irmak. `make help` lists what it can do.
+#
+# Sources are found, not listed: every src/ROOM/*.c belongs to the server, every src/ROOM/*_test.c
+# is a cmocka program of its own. A room's tests are linked with that room and the rooms that it may
+# know (tests/tidy/layers.txt) and nothing else, so a room that leans on a stranger does not link.
+#
+# One build directory for each FLAVOUR:
+#   release  build/        -O3, link-time optimisation; its tests are built with -O2 without it
+#   debug    build/debug/  no optimisation
+#   asan     build/asan/   AddressSanitizer and UndefinedBehaviorSanitizer
+#   tsan     build/tsan/   ThreadSanitizer
+# The sanitizers must see every allocation, so their flavours take src/base/memory_libc.c where the
+# others take src/base/memory_jemalloc.c.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SECONDEXPANSION:
+MAKEFLAGS += --no-builtin-rules
+
+FLAVOUR   ?= release
+ROOM      ?= *
+SEED      ?= 1
+STATES    ?= 100000
+PREFIX    ?= /usr/local
+BINDIR    ?= $(PREFIX)/bin
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR   ?= $(PREFIX)/lib/systemd/system
+JOBS      ?= $(shell nproc 2>/dev/null || echo 2)
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# --- flags ---------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wswitch-enum -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wcast-qual -Wvla -Wundef -Wwrite-strings \
+            -Wconversion -Wno-sign-conversion
+LANGUAGE := -std=c11 -D_GNU_SOURCE -Isrc -pthread
+ALWAYS   := -g -fno-omit-frame-pointer
+HARDENED := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+IS_CLANG := $(findstring clang,$(CC))
+LTO      := $(if $(IS_CLANG),-flto=thin,-flto=auto)
+
+ifeq ($(FLAVOUR),release)
+DIR        := build
+SERVER_OPT := -O3 $(HARDENED) $(LTO)
+TEST_OPT   := -O2 $(HARDENED)
+SERVER_OBJ := build/obj
+TEST_OBJ   := build/test/obj
+else ifeq ($(FLAVOUR),debug)
+TEST_OPT   := -O0
+else ifeq ($(FLAVOUR),asan)
+TEST_OPT   := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+else ifeq ($(FLAVOUR),tsan)
+TEST_OPT   := -O1 -fsanitize=thread
+else
+$(error FLAVOUR is '$(FLAVOUR)', but must be release, debug, asan or tsan)
+endif
+DIR        ?= build/$(FLAVOUR)
+TEST_OBJ   ?= $(DIR)/obj
+SERVER_OBJ ?= $(TEST_OBJ)
+SERVER_OPT ?= $(TEST_OPT)
+
+SANITIZED  := $(filter asan tsan,$(FLAVOUR))
+MEMORY_NOT := src/base/memory_$(if $(SANITIZED),jemalloc,libc).c
+PACKAGES   := $(if $(SANITIZED),,jemalloc) libxxhash
+
+# Their headers are system headers: our warnings are about our code.
+package_flags = $(patsubst -I%,-isystem %,$(shell pkg-config $1 $2 2>/dev/null))
+CFLAGS_ALL   = $(LANGUAGE) $(ALWAYS) $(WARNINGS) $(PACKAGE_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+LDFLAGS_ALL  = -pthread $(LDFLAGS) -Wl,-z,relro,-z,now
+PACKAGE_CFLAGS := $(call package_flags,--cflags,$(PACKAGES))
+PACKAGE_LIBS   := $(call package_flags,--libs,$(PACKAGES))
+
+ifeq ($(V),)
+say = @echo '  $1';
+endif
+
+# --- sources -------------------------------------------------------------------------------------
+
+ROOMS       := $(notdir $(patsubst %/,%,$(wildcard src/*/)))
+sources_in   = $(filter-out %_test.c $(MEMORY_NOT) src/server/main.c,$(wildcard src/$1/*.c))
+test_objects = $(patsubst %.c,$(TEST_OBJ)/%.o,$1)
+
+SERVER_MAIN    := $(wildcard src/server/main.c)
+SERVER_SOURCES := $(foreach room,$(ROOMS),$(call sources_in,$(room))) $(SERVER_MAIN)
+SERVER_OBJECTS := $(patsubst %.c,$(SERVER_OBJ)/%.o,$(SERVER_SOURCES))
+LIBRARY        := $(foreach room,$(ROOMS),$(call sources_in,$(room)))
+
+UNIT_SOURCES := $(wildcard src/$(ROOM)/*_test.c)
+SIM_MAIN     := $(wildcard tests/sim/main.c)
+SIM_PARTS    := $(filter-out %_test.c $(SIM_MAIN),$(wildcard tests/sim/*.c))
+SIM_TESTS    := $(wildcard tests/sim/*_test.c)
+INTEGRATION_SOURCES := $(wildcard tests/integration/*_test.c)
+INTEGRATION_PARTS   := $(filter-out %_test.c,$(wildcard tests/integration/*.c))
+
+SERVER := $(if $(SERVER_MAIN),$(DIR)/irmak-server)
+SIM    := $(if $(SIM_PARTS)$(SIM_MAIN),$(DIR)/irmak-sim)
+UNIT_PROGRAMS        := $(UNIT_SOURCES:src/%.c=$(DIR)/test/%)
+SIM_TEST_PROGRAMS    := $(SIM_TESTS:tests/%.c=$(DIR)/test/%)
+INTEGRATION_PROGRAMS := $(INTEGRATION_SOURCES:tests/%.c=$(DIR)/test/%)
+
+# knows_ROOM: the rooms on ROOM's line of layers.txt; reach: ROOM and all that it knows, in depth.
+comma := ,
+$(foreach line,$(shell awk -F: '/^[a-z]+:/ { gsub(/^ +| +$$/, "", $$2); gsub(/ +/, ",", $$2); \
+        print $$1 ":" $$2 }' tests/tidy/layers.txt),$(eval \
+    knows_$(word 1,$(subst :, ,$(line))) := $(subst $(comma), ,$(word 2,$(subst :, ,$(line))))))
+knows_server := $(filter-out server,$(ROOMS))
+reach = $(sort $1 $(foreach room,$(knows_$1),$(call reach,$(room))))
+# The objects for the unit test with stem room/name_test.
+unit_objects = $(call test_objects,$(foreach room,$(call reach,$(patsubst %/,%,$(dir $1))),\
+    $(call sources_in,$(room))))
+
+# --- what people call ----------------------------------------------------------------------------
+
+# Parallel by default; a -j on the command line has its way.
+parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+again    = $(MAKE) --no-print-directory $(parallel)
+run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STATES)'
+
+.PHONY: all run test unit scenario sim integration clients debug asan tsan tidy tidy-fast format \
+        bench fuzz soak deps install clean help
+
+all: ## build the server: build/irmak-server
+	@$(again) programs
+
+run: ## install what is missing, build, and start the server with conf/irmak.conf
+	@deps/install.sh run
+	@$(again) programs
+	$(DIR)/irmak-server conf/irmak.conf
+
+test: ## install what is missing, build, and run every test there is
+	@deps/install.sh run test
+	@$(again) programs tests
+	@$(call run_in,$(DIR)) tidy unit scenario sim integration clients
+
+unit: ## unit tests; ROOM=stream for those of one room
+	@$(again) unit-programs
+	@$(call run_in,$(DIR)) unit
+
+scenario: ## tests/scenario/*.txt: commands and expected replies, in the simulator
+	@$(again) sim-programs
+	@$(call run_in,$(DIR)) scenario
+
+sim: ## simulated crashes; SEED=1 STATES=100000
+	@$(again) sim-programs
+	@$(call run_in,$(DIR)) sim
+
+integration: ## tests against a real server process (hiredis)
+	@$(again) programs integration-programs
+	@$(call run_in,$(DIR)) integration
+
+clients: ## tests with real client libraries and tools (redis-tests/)
+	@$(again) programs
+	@$(call run_in,$(DIR)) clients
+
+debug: ## build/debug/irmak-server, without optimisation
+	@$(again) FLAVOUR=debug programs
+
+asan: STATES = 10000
+asan: ## build and run the tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(again) FLAVOUR=asan programs tests
+	@$(call run_in,build/asan) unit scenario sim integration
+
+tsan: ## build and run the tests with ThreadSanitizer
+	@$(again) FLAVOUR=tsan programs tests
+	@$(call run_in,build/tsan) unit integration
+
+tidy: ## everything a machine can say about the code: layers, sizes, format, analysers
+	@deps/install.sh run test tidy
+	@$(again) analysed
+	@tests/tidy/run all
+
+tidy-fast: ## the part of tidy that takes seconds
+	@tests/tidy/run fast
+
+format: ## lay out every C file with clang-format
+	@find src tests -name '*.[ch]' -exec clang-format -i {} +
+
+bench: ## performance figures
+	@$(call delegate,redis-tests/bench tests/bench)
+
+fuzz: ## fuzz the parsers and loaders
+	@$(call delegate,tests/fuzz/run)
+
+soak: ## the long run of simulator, crashes and fuzzers
+	@$(call delegate,tests/soak)
+
+deps: ## install what building and testing needs
+	@deps/install.sh run test tidy
+
+install: all ## install under PREFIX=/usr/local, staged in DESTDIR
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(SYSCONFDIR)/irmak'
+	install -m 755 build/irmak-server '$(DESTDIR)$(BINDIR)/irmak-server'
+	install -m 644 conf/irmak.conf '$(DESTDIR)$(SYSCONFDIR)/irmak/irmak.conf.example'
+	test -e '$(DESTDIR)$(SYSCONFDIR)/irmak/irmak.conf' || \
+	    install -m 640 conf/irmak.conf '$(DESTDIR)$(SYSCONFDIR)/irmak/irmak.conf'
+	install -d '$(DESTDIR)$(UNITDIR)'
+	sed -e 's|/usr/local/bin/|$(BINDIR)/|g' -e 's|/usr/local/etc/|$(SYSCONFDIR)/|g' \
+	    conf/irmak.service > '$(DESTDIR)$(UNITDIR)/irmak.service'
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+# The first of the scripts that exists does the work.
+define delegate
+for script in $1; do if [ -x "$$script" ]; then exec "$$script"; fi; done; \
+    echo "make $@: there is no $(subst $() $(), or ,$1) yet" >&2; exit 1
+endef
+
+# --- how it is built -----------------------------------------------------------------------------
+
+.PHONY: programs tests unit-programs sim-programs integration-programs analysed FORCE
+programs: $(SERVER) $(if $(SERVER),,no-server)
+tests: unit-programs sim-programs integration-programs
+unit-programs: $(UNIT_PROGRAMS) $(if $(filter *,$(ROOM)),$(SIM_TEST_PROGRAMS))
+sim-programs: $(SIM)
+integration-programs: $(INTEGRATION_PROGRAMS)
+
+.PHONY: no-server
+no-server:
+	@echo 'no src/server/main.c yet: the server is not built'
+
+# Rewritten only when compiler or flags change, so that only then all is compiled again.
+$(DIR)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS_ALL) $(SERVER_OPT) / $(TEST_OPT) / $(LDFLAGS_ALL)' | cmp -s - $@ || \
+	    echo '$(CC) $(CFLAGS_ALL) $(SERVER_OPT) / $(TEST_OPT) / $(LDFLAGS_ALL)' > $@
+# Rewritten only when sources come or go, so that a removed one is linked no longer.
+$(DIR)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SERVER_SOURCES) $(SIM_PARTS)' | cmp -s - $@ || \
+	    echo '$(SERVER_SOURCES) $(SIM_PARTS)' > $@
+
+# Without the libraries nothing compiles: say what is missing instead.
+ifeq ($(PACKAGE_LIBS),)
+LIBRARIES := no-libraries
+endif
+.PHONY: no-libraries
+no-libraries:
+	@deps/install.sh --check run
+
+compile = $(call say,CC   $<)$(CC) $(CFLAGS_ALL) $1 -MMD -MP -c $< -o $@
+link    = $(call say,LINK $@)$(CC) $1 $(LDFLAGS_ALL) $(filter %.o,$^) $(PACKAGE_LIBS) $2 -o $@
+
+ifneq ($(SERVER_OBJ),$(TEST_OBJ))
+$(SERVER_OBJ)/%.o: %.c $(DIR)/flags | $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(call compile,$(SERVER_OPT))
+endif
+
+$(TEST_OBJ)/%.o: %.c $(DIR)/flags | $(LIBRARIES)
+	@mkdir -p $(@D)
+	$(call compile,$(TEST_OPT))
+
+$(TEST_OBJ)/tests/integration/%.o: CFLAGS_ALL += $(call package_flags,--cflags,hiredis)
+
+$(DIR)/irmak-server: $(SERVER_OBJECTS) $(DIR)/sources
+	@mkdir -p $(@D)
+	$(call link,$(ALWAYS) $(SERVER_OPT))
+
+$(DIR)/irmak-sim: $(call test_objects,$(LIBRARY) $(SIM_PARTS) $(SIM_MAIN)) $(DIR)/sources
+	@mkdir -p $(@D)
+	$(call link,$(ALWAYS) $(TEST_OPT))
+
+$(DIR)/test/%_test: $(TEST_OBJ)/src/%_test.o $$(call unit_objects,$$*) $(DIR)/sources
+	@mkdir -p $(@D)
+	$(call link,$(ALWAYS) $(TEST_OPT),-lcmocka)
+
+$(DIR)/test/sim/%_test: $(TEST_OBJ)/tests/sim/%_test.o $(call test_objects,$(LIBRARY) $(SIM_PARTS)) \
+        $(DIR)/sources
+	@mkdir -p $(@D)
+	$(call link,$(ALWAYS) $(TEST_OPT),-lcmocka)
+
+$(DIR)/test/integration/%_test: $(TEST_OBJ)/tests/integration/%_test.o \
+        $(call test_objects,$(INTEGRATION_PARTS)) $(DIR)/sources
+	@mkdir -p $(@D)
+	$(call link,$(ALWAYS) $(TEST_OPT),-lcmocka -lhiredis)
+
+# What clang-tidy says of each file, asked again only after a change: the object is newer when the
+# file or any of its headers is. An empty answer is a good one; tests/tidy/run shows the others.
+ANALYSED := $(patsubst %.c,build/tidy/%.analysed,\
+    $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)) $(wildcard tests/sim/*.c tests/integration/*.c))
+analysed: $(ANALYSED)
+build/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY $<)tests/tidy/analyse.sh $< > $@
+
+-include $(patsubst %.c,$(SERVER_OBJ)/%.d,$(SERVER_SOURCES))
+-include $(patsubst %.c,$(TEST_OBJ)/%.d,$(LIBRARY) $(SIM_PARTS) $(SIM_MAIN) $(UNIT_SOURCES) \
+    $(SIM_TESTS) $(INTEGRATION_SOURCES) $(INTEGRATION_PARTS))
