@@ -8,10 +8,12 @@
  *      sent ........ released ........ appended
  *      | may leave   | waits for LSN   |
  *
- * Invariants: sent <= released <= appended; an empty chain holds no memory beyond the struct. */
+ * Invariants: sent <= released <= appended; a chain whose bytes were all consumed holds no memory
+ * beyond the struct. */
 #ifndef BASE_CHAIN_H
 #define BASE_CHAIN_H
 
+#include "base/check.h"
 #include "base/shared.h"
 #include "base/slice.h"
 
@@ -26,9 +28,12 @@ enum {
 
 struct chain_block; /* private to chain.c */
 
+/* All zero is an empty chain. */
 struct chain {
     struct chain_block *first;
     struct chain_block *last;
+    char *end;   /* where the next byte goes: in the last block, if room > 0 */
+    size_t room; /* contiguous bytes at 'end' */
     uint64_t sent;
     uint64_t released;
     uint64_t appended;
@@ -37,10 +42,23 @@ struct chain {
 
 void chain_deinit(struct chain *c);
 
+/* The slow half of chain_reserve: a new last block with at least 'size' bytes of room. */
+char *chain_extend(struct chain *c, size_t size);
+
 /* At least 'size' (<= CHAIN_BLOCK_BYTES_MAX) contiguous bytes at the end; then chain_advance says
  * how many of them were written. This is how a reply is built in place. */
-char *chain_reserve(struct chain *c, size_t size);
-void chain_advance(struct chain *c, size_t size);
+static inline char *chain_reserve(struct chain *c, size_t size)
+{
+    return __builtin_expect(c->room > size, 1) ? c->end : chain_extend(c, size);
+}
+
+static inline void chain_advance(struct chain *c, size_t size)
+{
+    CHECK(size <= c->room);
+    c->end += size;
+    c->room -= size;
+    c->appended += size;
+}
 
 void chain_append(struct chain *c, struct slice bytes);
 

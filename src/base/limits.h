@@ -12,24 +12,24 @@
 #define GIB (1024 * MIB)
 
 /* Protocol (resp/). Redis' proto-max-bulk-len and multibulk limits. */
-#define REQUEST_BULK_BYTES_MAX (512 * MIB)
-#define REQUEST_ARGUMENTS_MAX (1024 * 1024)
+#define REQUEST_BULK_BYTES_MAX   (512 * MIB)
+#define REQUEST_ARGUMENTS_MAX    (1024 * 1024)
 #define REQUEST_INLINE_BYTES_MAX (64 * KIB)
-#define REQUEST_BYTES_MAX (1 * GIB) /* all arguments of one request, client-query-buffer-limit */
+#define REQUEST_BYTES_MAX        (1 * GIB) /* all arguments of one request, client-query-buffer-limit */
 
 /* Before a connection has authenticated (design/security.md, CVE-2021-32675, CVE-2025-21605). */
-#define REQUEST_LOGIN_ARGUMENTS_MAX 10
+#define REQUEST_LOGIN_ARGUMENTS_MAX  10
 #define REQUEST_LOGIN_BULK_BYTES_MAX (16 * KIB)
-#define OUTPUT_LOGIN_BYTES_MAX (4 * KIB)
+#define OUTPUT_LOGIN_BYTES_MAX       (4 * KIB)
 
 /* Key space (store/). */
-#define DATABASES_COUNT 16
+#define DATABASES_COUNT  16
 #define STRING_BYTES_MAX (512 * MIB)
-#define KEY_BYTES_MAX (512 * MIB)
+#define KEY_BYTES_MAX    (512 * MIB)
 
 /* Log (wal/). A frame is one command's effects; a batch is one group commit. */
 #define FRAME_BYTES_MAX (2 * GIB)
-#define SEGMENT_BYTES (64 * MIB)
+#define SEGMENT_BYTES   (64 * MIB)
 
 static_assert(REQUEST_BULK_BYTES_MAX <= REQUEST_BYTES_MAX, "a legal argument fits in a request");
 static_assert(STRING_BYTES_MAX <= REQUEST_BULK_BYTES_MAX, "a legal value can be sent at once");

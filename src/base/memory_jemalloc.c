@@ -1,6 +1,5 @@
-#include "base/memory.h"
-
 #include "base/check.h"
+#include "base/memory.h"
 
 #include <jemalloc/jemalloc.h>
 #include <stdint.h>

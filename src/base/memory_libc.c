@@ -1,8 +1,7 @@
 /* The heap of the sanitizer builds: libc's, so that they see every allocation. The size that the
  * caller gives back is checked against the one that it asked for, which jemalloc cannot do. */
-#include "base/memory.h"
-
 #include "base/check.h"
+#include "base/memory.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -11,6 +11,9 @@
 
 #include "base/slice.h"
 
+/* Growth beyond the capacity doubles it, but spends no more than this on room for later. */
+enum { SHARED_SPARE_BYTES_MAX = 1024 * 1024 };
+
 struct shared {
     size_t references;
     size_t size;
