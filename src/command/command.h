@@ -1,0 +1,133 @@
+/* command.h - what a command is, and what it is allowed to see.
+ *
+ * A command reads db through const accessors, changes it with db_change, writes exactly one
+ * reply, or asks to wait. It never sees a socket, a clock, another client's state or struct wal.
+ * Order inside a command: check, decide, change, reply; nothing can fail after the first change. */
+#ifndef COMMAND_COMMAND_H
+#define COMMAND_COMMAND_H
+
+#include "command/client.h"
+#include "command/host.h"
+#include "db/db.h"
+#include "resp/reply.h"
+
+struct command;
+struct command_context;
+
+enum outcome { OUTCOME_REPLIED, OUTCOME_WAIT };
+
+/* A command that could not be answered yet, as a value (architecture.md rule 5).
+ *
+ * The waiting command fills it in on its first call: 'again' is called with the same wait each
+ * time one of its keys changes and replies or returns OUTCOME_WAIT once more. On those calls the
+ * context's arguments are the engine's copy of the first call's, so a plan holds indexes, not
+ * pointers. deadline_ms is fixed on entry: a wake-up that finds nothing must not restart it. */
+struct wait {
+    int64_t deadline_ms; /* tick time; 0: for ever */
+    unsigned database;
+    size_t keys_first; /* the keys are the arguments keys_first .. keys_first + keys_count - 1 */
+    size_t keys_count;
+    enum outcome (*again)(struct command_context *c, struct wait *w);
+    void (*expired)(struct reply *r); /* writes the reply of a deadline that passed */
+    void *plan;       /* heap memory of plan_size bytes without pointers into itself, or NULL; */
+    size_t plan_size; /* the engine frees it with memory_free */
+};
+
+struct command_context {
+    const struct slice *arguments; /* arguments[0] is the command's name; borrowed */
+    size_t arguments_count;
+    const struct command *command; /* the row that runs, of the subcommand where there is one */
+    struct client *client;
+    struct db *db;
+    struct reply *reply;
+    const struct host *host;
+    const struct session_host *sessions;
+    struct command_statistics *statistics; /* of all rows, by their index */
+    struct wait *wait; /* to be filled in before OUTCOME_WAIT */
+    int64_t now_us;    /* the tick's clock */
+    int64_t now_ms;    /* the same, as db_now_ms */
+};
+
+typedef enum outcome command_function(struct command_context *c);
+
+/* ---- the table: facts of spec/commands.tsv, one row each in commands.def ---- */
+
+enum command_flag {
+    COMMAND_WRITE = 1 << 0,
+    COMMAND_READONLY = 1 << 1,
+    COMMAND_DENYOOM = 1 << 2,
+    COMMAND_ADMIN = 1 << 3,
+    COMMAND_NOSCRIPT = 1 << 4,
+    COMMAND_BLOCKING = 1 << 5,
+    COMMAND_LOADING = 1 << 6,
+    COMMAND_STALE = 1 << 7,
+    COMMAND_FAST = 1 << 8,
+    COMMAND_NO_AUTH = 1 << 9,
+    COMMAND_MOVABLEKEYS = 1 << 10,
+    COMMAND_ALLOW_BUSY = 1 << 11,
+    COMMAND_NO_MULTI = 1 << 12,
+    COMMAND_NO_ASYNC_LOADING = 1 << 13,
+    COMMAND_ALL_DATABASES = 1 << 14, /* not shown: gates on the whole key space */
+};
+
+/* Where the keys of a request stand: as COMMAND's key specifications. */
+enum key_search { KEYS_NONE, KEYS_RANGE, KEYS_KEYWORD };
+struct command_keys {
+    enum key_search search;
+    int first;           /* index of the first key; KEYS_KEYWORD: where the search begins */
+    int last;            /* index of the last; negative from the end (-1: the last argument) */
+    int step;
+    int limit;           /* KEYS_KEYWORD range: 2 = half of what is left (XREAD) */
+    const char *keyword; /* "STREAMS" */
+    const char *flags;   /* "RW access update" as in COMMAND INFO */
+};
+
+struct command {
+    const char *name;        /* lower case; of a subcommand its own name ("list") */
+    const char *full_name;   /* "client|list" */
+    const char *parent;      /* "client", or NULL */
+    command_function *run;   /* NULL: a container whose subcommands run */
+    int arity;               /* as Redis: exact if positive, at least -arity if negative */
+    uint32_t flags;
+    const char *categories;  /* "@write,@string,@slow" */
+    struct command_keys keys;
+    const char *group;       /* "string" */
+    const char *since;       /* "1.0.0" */
+    const char *summary;
+    const char *syntax;      /* "SET key value [NX|XX] ..." */
+    uint16_t index;          /* of the row */
+};
+
+extern const struct command command_table[];
+extern const size_t command_table_count;
+
+/* The row of a request, or of its container when the subcommand is unknown (then *unknown_sub is
+ * true). NULL: no such command. Constant time. */
+const struct command *command_find(const struct slice *arguments, size_t count, bool *unknown_sub);
+const struct command *command_find_name(struct slice full_name); /* "set", "client|list" */
+
+bool command_arity_holds(const struct command *command, size_t arguments_count);
+
+/* The indexes of the keys of a request whose arity holds: at most 'capacity' into 'indexes';
+ * returns how many there are, 0 when the syntax does not allow to tell. */
+size_t command_key_indexes(const struct command *command, const struct slice *arguments,
+                           size_t count, size_t *indexes, size_t capacity);
+
+/* ---- execution ---- */
+
+/* Per row: calls, failures, time. The engine owns command_table_count of them. */
+struct command_statistics {
+    uint64_t calls;
+    uint64_t nanoseconds;
+    uint64_t rejected; /* refused before it ran: arity, NOAUTH, OOM ... */
+    uint64_t failed;   /* replied with an error */
+};
+
+/* Runs one request in its own batch: finds the row, checks arity, authentication, memory, and
+ * calls the function. *lsn: the reply must not leave before this LSN is durable. */
+enum outcome command_execute(struct command_context *c, lsn_t *lsn);
+
+/* Runs 'again' of a wait in a batch of its own. */
+enum outcome command_resume(struct command_context *c, struct wait *w, lsn_t *lsn);
+
+#endif
