@@ -220,6 +220,7 @@ tests: unit-programs sim-programs integration-programs
 unit-programs: $(UNIT_PROGRAMS) $(if $(filter *,$(ROOM)),$(SIM_TEST_PROGRAMS))
 sim-programs: $(SIM)
 integration-programs: $(INTEGRATION_PROGRAMS)
+programs tests unit-programs sim-programs integration-programs analysed: ; @:
 
 .PHONY: no-server
 no-server:
