@@ -69,14 +69,14 @@ void db_scan_keys(struct db *db, struct db_scan *scan, db_visit *visit, void *co
 struct db_figures {
     uint64_t keys[DATABASES_COUNT];
     uint64_t expiring[DATABASES_COUNT];
-    uint64_t expired;          /* keys removed because their deadline passed, since start */
-    uint64_t effects;          /* applied since start, recovery not counted */
+    uint64_t expired; /* keys removed because their deadline passed, since start */
+    uint64_t effects; /* applied since start, recovery not counted */
     bool has_log;
     enum wal_policy policy;
     lsn_t appended_lsn;
     lsn_t durable_lsn;
     size_t pending_bytes;
-    struct wal_figures log;    /* zero when !has_log */
+    struct wal_figures log; /* zero when !has_log */
 };
 void db_measure(const struct db *db, struct db_figures *figures);
 void db_reset_statistics(struct db *db);
@@ -116,8 +116,8 @@ bool db_take_touched(struct db *db, struct db_touched *touched);
 
 /* ---- expiry: phase 2 of the tick ---- */
 
-/* Deletes keys whose deadline has passed, each in a batch of its own, at most 'steps' steps of
- * work; true when more are due now. Frees flushed memory in bounded steps too. */
+/* Deletes keys whose deadline has passed in a batch of its own, at most 'steps' steps of work;
+ * true when more is due now. Frees flushed memory in bounded steps too. */
 bool db_expire(struct db *db, size_t steps);
 int64_t db_expire_due_ms(const struct db *db); /* INT64_MAX: nothing expires */
 

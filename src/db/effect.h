@@ -153,6 +153,7 @@ struct effect_ops {
      * changed. Live execution never sees false: the command has checked. */
     bool (*apply)(const struct effect *e, const struct effect_target *target);
     void (*describe)(const struct effect *e, struct buf *out); /* readable, for irmak-check */
+    /* Fills the body with values that depend on the seed, for tests of every row. */
     void (*sample)(struct effect *e, uint64_t seed, struct effect_scratch *scratch);
 };
 
@@ -170,6 +171,16 @@ bool effect_decode(struct effect *e, struct reader *in, const struct store *stor
 void effect_encode_ids(struct buf *out, const struct stream_id *ids, size_t count);
 bool effect_decode_ids(struct reader *in, const struct stream_id **ids, size_t *count,
                        struct effect_scratch *scratch);
+
+/* One ID, as two varints. For effect_*.c. */
+void effect_encode_id(struct buf *out, struct stream_id id);
+bool effect_decode_id(struct reader *in, struct stream_id *id);
+
+/* One line for people (irmak-check). The parts are for the describe functions of effect_*.c. */
+void effect_describe(const struct effect *e, struct buf *out);
+void effect_describe_bytes(struct buf *out, struct slice bytes);
+void effect_describe_id(struct buf *out, struct stream_id id);
+void effect_describe_ids(struct buf *out, const struct stream_id *ids, size_t count);
 
 /* The types that keys can have, in the order of their numbers: one row for each data type. */
 enum { TYPE_STRING = STORE_STRING, TYPE_STREAM = 1, TYPES_COUNT = 2 };

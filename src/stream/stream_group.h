@@ -115,7 +115,8 @@ uint64_t stream_group_acknowledge(struct stream *s, struct slice group,
  * so (FORCE: the command has decided). */
 struct stream_claim {
     struct slice group;
-    struct slice consumer; /* exists; empty: unowned (XNACK) */
+    struct slice consumer; /* exists */
+    bool unowned;          /* XNACK: the entries get no owner; consumer is ignored */
     int64_t delivery_ms;
     enum stream_deliveries {
         STREAM_DELIVERIES_KEEP = 0,

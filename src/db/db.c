@@ -1,0 +1,478 @@
+/* db.c - the door: batches, gating, touched keys, expiry, and recovery by the same apply.
+ *
+ * A batch is one frame of the log, opened by the first effect and closed by db_commit. Its LSN is
+ * known from the start (appended + 1), because there is one event loop and one open batch.
+ *
+ * Gating uses a table of LSNs indexed by the hash of a key: the newest change of any key with that
+ * index. A table entry at or below durable_lsn says nothing, so nothing is ever cleared; two keys
+ * that share an index make a reader wait for a write that it did not see, which is only slow.
+ *
+ * Invariants: batch_open between begin and commit only; a frame is open exactly when the batch has
+ * effects and there is a log; no accessor returns a key whose deadline is <= now_ms. */
+#include "db/db.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/memory.h"
+
+enum { CHANGED_KEYS = 1 << 16 };
+
+struct db {
+    struct store *store;
+    struct wal *wal; /* NULL: appendonly no */
+    enum wal_policy policy;
+    struct effect_target target;
+    struct effect_scratch scratch;
+    int64_t now_ms;
+
+    bool batch_open;
+    bool batch_changed;
+    struct buf *frame;      /* of the open batch in the log; NULL: no effect yet, or no log */
+    lsn_t batch_depends_on; /* newest change of what the batch read */
+
+    lsn_t *changed;                          /* CHANGED_KEYS newest changes by hash of the key */
+    lsn_t database_changed[DATABASES_COUNT]; /* newest change of any key */
+    lsn_t all_changed[DATABASES_COUNT];      /* newest change of all keys: FLUSHDB */
+
+    bool watching;
+    struct buf touched;      /* queue: database (1 byte), all (1 byte), name (varint size, bytes) */
+    size_t touched_taken;    /* bytes of it that were handed out */
+    struct buf touched_name; /* the one that was handed out last */
+
+    uint64_t effects;
+    uint64_t expired;
+};
+
+/* ---- opening ---- */
+
+static bool replay_frame(void *context, lsn_t lsn, struct slice frame)
+{
+    struct db *db = context;
+    struct reader in = {frame};
+    struct effect e;
+    CHECK(lsn > 0);
+    while (in.rest.size > 0) {
+        /* The hash of the batch held, so an effect that cannot be read or does not fit is a log of
+         * another version or our bug. Either way, guessing would lose data. */
+        if (!effect_decode(&e, &in, db->store, &db->scratch)) return false;
+        if (!effect_ops_find((uint8_t)e.kind)->apply(&e, &db->target)) return false;
+    }
+    return true;
+}
+
+struct db *db_open(const struct db_options *options, struct wal_recovery *recovery,
+                   enum wal_open_status *status)
+{
+    struct db *db = memory_allocate_zeroed(sizeof *db);
+    struct random seeds = {options->random_seed};
+    db->store = store_create(value_types, TYPES_COUNT, random_next(&seeds));
+    db->target = (struct effect_target){db->store, options->stream_block};
+    *recovery = (struct wal_recovery){0};
+    *status = WAL_OPEN_OK;
+    db->policy = options->policy;
+    if (options->disk == NULL) return db;
+
+    struct wal_options log = {.disk = options->disk,
+                              .trace = options->trace,
+                              .policy = options->policy,
+                              .segment_bytes = options->segment_bytes,
+                              .random_seed = random_next(&seeds)};
+    db->changed = memory_allocate_zeroed(CHANGED_KEYS * sizeof(lsn_t));
+    db->wal = wal_open(&log, replay_frame, db, recovery, status);
+    if (db->wal != NULL) return db;
+    db_close(db);
+    return NULL;
+}
+
+void db_close(struct db *db)
+{
+    CHECK(!db->batch_open);
+    if (db->wal != NULL) wal_close(db->wal);
+    if (db->changed != NULL) memory_free(db->changed, CHANGED_KEYS * sizeof(lsn_t));
+    store_destroy(db->store);
+    buf_deinit(&db->scratch.bytes);
+    buf_deinit(&db->touched);
+    buf_deinit(&db->touched_name);
+    memory_free(db, sizeof *db);
+}
+
+void db_set_now(struct db *db, int64_t now_ms)
+{
+    CHECK(!db->batch_open);
+    db->now_ms = now_ms;
+}
+
+int64_t db_now_ms(const struct db *db)
+{
+    return db->now_ms;
+}
+
+void db_set_policy(struct db *db, enum wal_policy policy)
+{
+    db->policy = policy;
+    if (db->wal != NULL) wal_set_policy(db->wal, policy);
+}
+
+void db_set_stream_block(struct db *db, struct stream_block_limits limits)
+{
+    db->target.stream_block = limits;
+}
+
+/* ---- reading ---- */
+
+struct store_key db_key(const struct db *db, unsigned database, struct slice name)
+{
+    CHECK(database < DATABASES_COUNT);
+    return store_key_make(db->store, database, name);
+}
+
+static size_t changed_index(const struct store_key *key)
+{
+    /* The table of the store uses the top bits; the low ones are as good and independent. */
+    return (size_t)((key->hash + key->database) & (CHANGED_KEYS - 1));
+}
+
+static void depend_on(struct db *db, lsn_t lsn)
+{
+    if (lsn > db->batch_depends_on) db->batch_depends_on = lsn;
+}
+
+static void depend_on_key(struct db *db, const struct store_key *key)
+{
+    if (db->wal == NULL) return;
+    depend_on(db, db->changed[changed_index(key)]);
+    depend_on(db, db->all_changed[key->database]);
+}
+
+/* The value of a key that exists now: what every accessor goes through. */
+static bool find_value(struct db *db, const struct store_key *key, struct value *value,
+                       int64_t *expiry_ms)
+{
+    CHECK(db->batch_open);
+    depend_on_key(db, key);
+    return store_get(db->store, key, value, expiry_ms) && *expiry_ms > db->now_ms;
+}
+
+enum lookup db_string(struct db *db, const struct store_key *key, struct string_view *view)
+{
+    struct value value;
+    int64_t expiry_ms;
+    if (!find_value(db, key, &value, &expiry_ms)) return LOOKUP_ABSENT;
+    if (value.type != TYPE_STRING) return LOOKUP_WRONG_TYPE;
+    *view = (struct string_view){0};
+    switch (value.form) {
+    case FORM_BYTES: view->bytes = value.bytes; break;
+    case FORM_INTEGER:
+        view->is_integer = true;
+        view->integer = value.integer;
+        break;
+    case FORM_SHARED:
+        view->shared = value.shared;
+        view->bytes = shared_slice(value.shared);
+        break;
+    case FORM_BODY: CHECK(false); break;
+    }
+    return LOOKUP_FOUND;
+}
+
+enum lookup db_stream(struct db *db, const struct store_key *key, const struct stream **stream)
+{
+    struct value value;
+    int64_t expiry_ms;
+    if (!find_value(db, key, &value, &expiry_ms)) return LOOKUP_ABSENT;
+    if (value.type != TYPE_STREAM) return LOOKUP_WRONG_TYPE;
+    CHECK(value.form == FORM_BODY);
+    *stream = value.body;
+    return LOOKUP_FOUND;
+}
+
+bool db_find(struct db *db, const struct store_key *key, unsigned *type, int64_t *expiry_ms)
+{
+    struct value value;
+    int64_t at;
+    if (!find_value(db, key, &value, &at)) return false;
+    if (type != NULL) *type = value.type;
+    if (expiry_ms != NULL) *expiry_ms = at;
+    return true;
+}
+
+const char *db_type_name(unsigned type)
+{
+    CHECK(type < TYPES_COUNT);
+    return value_types[type].name;
+}
+
+uint64_t db_count(struct db *db, unsigned database)
+{
+    CHECK(db->batch_open);
+    depend_on(db, db->database_changed[database]);
+    return store_count(db->store, database);
+}
+
+bool db_random(struct db *db, unsigned database, uint64_t random, struct slice *name)
+{
+    enum { TRIES_MAX = 100 }; /* a database of expired keys only is soon empty */
+    struct random source = {random};
+    CHECK(db->batch_open);
+    depend_on(db, db->database_changed[database]);
+    for (int i = 0; i < TRIES_MAX; i++) {
+        struct value value;
+        int64_t expiry_ms;
+        if (!store_random(db->store, database, &source, name)) return false;
+        struct store_key key = store_key_make(db->store, database, *name);
+        CHECK(store_get(db->store, &key, &value, &expiry_ms));
+        if (expiry_ms > db->now_ms) return true;
+    }
+    return false;
+}
+
+struct live_visit {
+    int64_t now_ms;
+    db_visit *visit;
+    void *context;
+};
+
+static void visit_live(void *context, struct slice name, const struct value *value,
+                       int64_t expiry_ms)
+{
+    const struct live_visit *live = context;
+    if (expiry_ms > live->now_ms) live->visit(live->context, name, value->type);
+}
+
+void db_scan_keys(struct db *db, struct db_scan *scan, db_visit *visit, void *context)
+{
+    struct live_visit live = {db->now_ms, visit, context};
+    CHECK(db->batch_open);
+    depend_on(db, db->database_changed[scan->database]);
+    scan->cursor =
+        store_scan(db->store, scan->database, scan->cursor, scan->count, visit_live, &live);
+}
+
+void db_measure(const struct db *db, struct db_figures *figures)
+{
+    *figures = (struct db_figures){.expired = db->expired, .effects = db->effects};
+    for (unsigned database = 0; database < DATABASES_COUNT; database++) {
+        figures->keys[database] = store_count(db->store, database);
+        figures->expiring[database] = store_expiring_count(db->store, database);
+    }
+    if (db->wal == NULL) return;
+    figures->has_log = true;
+    figures->policy = db->policy;
+    figures->appended_lsn = wal_appended_lsn(db->wal);
+    figures->durable_lsn = wal_durable_lsn(db->wal);
+    figures->pending_bytes = wal_pending_bytes(db->wal);
+    wal_measure(db->wal, &figures->log);
+}
+
+void db_reset_statistics(struct db *db)
+{
+    db->expired = 0;
+    db->effects = 0;
+}
+
+/* ---- changing ---- */
+
+void db_begin(struct db *db)
+{
+    CHECK(!db->batch_open);
+    CHECK(db->frame == NULL);
+    db->batch_open = true;
+    db->batch_changed = false;
+    db->batch_depends_on = 0;
+}
+
+static void touch(struct db *db, unsigned database, struct slice name, bool all)
+{
+    buf_append_byte(&db->touched, (uint8_t)database);
+    buf_append_byte(&db->touched, all ? 1 : 0);
+    buf_append_bytes(&db->touched, name);
+}
+
+/* Notes that the open batch changes a key, for readers that must wait and for waiters. */
+static void note_key(struct db *db, const struct store_key *key)
+{
+    if (db->watching) touch(db, key->database, key->name, false);
+    if (db->wal == NULL) return;
+    lsn_t lsn = wal_appended_lsn(db->wal) + 1;
+    db->changed[changed_index(key)] = lsn;
+    db->database_changed[key->database] = lsn;
+}
+
+static void note_database(struct db *db, unsigned database)
+{
+    if (db->watching) touch(db, database, (struct slice){0}, true);
+    if (db->wal == NULL) return;
+    lsn_t lsn = wal_appended_lsn(db->wal) + 1;
+    db->database_changed[database] = lsn;
+    db->all_changed[database] = lsn;
+}
+
+static void note(struct db *db, const struct effect *e)
+{
+    if (e->kind == EFFECT_DATABASE_FLUSH) {
+        for (unsigned database = 0; database < DATABASES_COUNT; database++)
+            if (e->database_flush.all || database == e->key.database) note_database(db, database);
+        return;
+    }
+    note_key(db, &e->key);
+    if (e->kind == EFFECT_KEY_RENAME) {
+        struct store_key to = store_key_make(db->store, e->key.database, e->key_rename.to);
+        note_key(db, &to);
+    }
+}
+
+/* Log first, then state: the name may be lent by the entry that apply is about to free. */
+static void log_and_apply(struct db *db, const struct effect *e)
+{
+    if (db->wal != NULL) {
+        if (db->frame == NULL) db->frame = wal_frame_begin(db->wal);
+        effect_encode(e, db->frame);
+    }
+    note(db, e);
+    CHECK(effect_ops_find((uint8_t)e->kind)->apply(e, &db->target));
+    db->batch_changed = true;
+    db->effects++;
+}
+
+static bool is_expired(struct db *db, const struct store_key *key)
+{
+    struct value value;
+    int64_t expiry_ms;
+    return store_expiring_count(db->store, key->database) > 0 &&
+           store_get(db->store, key, &value, &expiry_ms) && expiry_ms <= db->now_ms;
+}
+
+void db_change(struct db *db, const struct effect *e)
+{
+    CHECK(db->batch_open);
+    CHECK(e->key.database < DATABASES_COUNT);
+    /* The command saw no such key; what is still stored under it must not shine through. */
+    if (e->kind != EFFECT_KEY_DELETE && e->kind != EFFECT_DATABASE_FLUSH &&
+        is_expired(db, &e->key)) {
+        struct effect removal = {.kind = EFFECT_KEY_DELETE, .key = e->key};
+        log_and_apply(db, &removal);
+        db->expired++;
+    }
+    log_and_apply(db, e);
+}
+
+void db_consumer_seen(struct db *db, const struct store_key *key, struct slice group,
+                      struct slice consumer)
+{
+    struct value value;
+    int64_t expiry_ms;
+    CHECK(db->batch_open);
+    CHECK(store_get(db->store, key, &value, &expiry_ms));
+    CHECK(value.type == TYPE_STREAM);
+    stream_consumer_seen(value.body, group, consumer, db->now_ms);
+}
+
+lsn_t db_commit(struct db *db, bool *changed)
+{
+    CHECK(db->batch_open);
+    CHECK(IMPLIES(db->frame != NULL, db->batch_changed));
+    if (db->frame != NULL) depend_on(db, wal_frame_end(db->wal));
+    db->frame = NULL;
+    db->batch_open = false;
+    *changed = db->batch_changed;
+    return db->batch_depends_on;
+}
+
+bool db_writable(const struct db *db)
+{
+    return db->wal == NULL || wal_has_room(db->wal);
+}
+
+/* ---- touched keys ---- */
+
+void db_watch(struct db *db, bool watching)
+{
+    db->watching = watching;
+    if (watching) return;
+    db->touched.size = 0;
+    db->touched_taken = 0;
+}
+
+bool db_take_touched(struct db *db, struct db_touched *touched)
+{
+    struct reader in = {
+        {db->touched.data + db->touched_taken, db->touched.size - db->touched_taken}};
+    uint8_t database, all;
+    struct slice name;
+    CHECK(!db->batch_open);
+    if (db->touched_taken == db->touched.size) {
+        db->touched.size = 0;
+        db->touched_taken = 0;
+        return false;
+    }
+    CHECK(read_byte(&in, &database) && read_byte(&in, &all) && read_bytes(&in, &name));
+    db->touched_taken = db->touched.size - in.rest.size;
+    /* A copy: the waiter that it wakes may change keys and so grow the queue. */
+    db->touched_name.size = 0;
+    buf_append(&db->touched_name, name);
+    *touched = (struct db_touched){database, buf_slice(&db->touched_name), all == 1};
+    return true;
+}
+
+/* ---- expiry ---- */
+
+bool db_expire(struct db *db, size_t steps)
+{
+    struct store_due due = {.now_ms = db->now_ms, .steps = steps};
+    struct effect removal = {.kind = EFFECT_KEY_DELETE};
+    bool changed;
+    db_begin(db);
+    while (due.steps > 0 && store_next_due(db->store, &due, &removal.key)) {
+        log_and_apply(db, &removal);
+        db->expired++;
+        due.steps--;
+    }
+    db_commit(db, &changed);
+    bool sweeping = store_sweep(db->store, steps);
+    return due.steps == 0 || due.exhausted || sweeping;
+}
+
+int64_t db_expire_due_ms(const struct db *db)
+{
+    return store_due_ms(db->store);
+}
+
+/* ---- the log ---- */
+
+lsn_t db_durable_lsn(const struct db *db)
+{
+    return db->wal == NULL ? 0 : wal_durable_lsn(db->wal);
+}
+
+lsn_t db_appended_lsn(const struct db *db)
+{
+    return db->wal == NULL ? 0 : wal_appended_lsn(db->wal);
+}
+
+struct wal_flush *db_flush_begin(struct db *db)
+{
+    CHECK(!db->batch_open);
+    return db->wal == NULL ? NULL : wal_flush_begin(db->wal, db->now_ms);
+}
+
+enum disk_status db_flush_end(struct db *db, struct wal_flush *flush)
+{
+    CHECK(db->wal != NULL);
+    return wal_flush_end(db->wal, flush);
+}
+
+int64_t db_flush_due_ms(const struct db *db)
+{
+    return db->wal == NULL ? INT64_MAX : wal_flush_due_ms(db->wal);
+}
+
+struct wal_spare *db_spare_begin(struct db *db)
+{
+    return db->wal == NULL ? NULL : wal_spare_begin(db->wal, db->now_ms);
+}
+
+enum disk_status db_spare_end(struct db *db, struct wal_spare *spare)
+{
+    CHECK(db->wal != NULL);
+    return wal_spare_end(db->wal, spare, db->now_ms);
+}

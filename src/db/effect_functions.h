@@ -1,0 +1,31 @@
+/* effect_functions.h - the five functions of every row of effects.def, declared once so that each
+ * effect_*.c is checked against them. Private to db/. */
+#ifndef DB_EFFECT_FUNCTIONS_H
+#define DB_EFFECT_FUNCTIONS_H
+
+#include "db/effect.h"
+
+#define EFFECT(code, NAME, name)                                                             \
+    void name##_encode(const struct effect *e, struct buf *out);                             \
+    bool name##_decode(struct effect *e, struct reader *in, struct effect_scratch *scratch); \
+    bool name##_apply(const struct effect *e, const struct effect_target *target);           \
+    void name##_describe(const struct effect *e, struct buf *out);                           \
+    void name##_sample(struct effect *e, uint64_t seed, struct effect_scratch *scratch);
+#include "db/effects.def"
+#undef EFFECT
+
+/* The stream under the key of an effect; NULL when there is none (or another type). */
+struct stream *effect_find_stream(const struct effect *e, const struct effect_target *target);
+
+/* The stream of the effect if it has the group of that name, which goes to *group; else NULL. */
+struct stream *effect_find_group(const struct effect *e, const struct effect_target *target,
+                                 struct slice name, const struct stream_group **group);
+
+/* "group=..." and, when consumer is not NULL, " consumer=...". */
+void effect_describe_group(struct buf *out, struct slice group, const struct slice *consumer);
+
+/* For sample functions: some IDs in scratch; returns how many. */
+size_t effect_sample_ids(const struct stream_id **ids, uint64_t seed,
+                         struct effect_scratch *scratch);
+
+#endif
