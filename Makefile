@@ -287,9 +287,10 @@ $(DIR)/test/integration/%_test: $(TEST_OBJ)/tests/integration/%_test.o \
 ANALYSED := $(patsubst %.c,build/tidy/%.analysed,\
     $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)) $(wildcard tests/sim/*.c tests/integration/*.c))
 analysed: $(ANALYSED)
-build/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy
+build/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy tests/tidy/analyse.sh
 	@mkdir -p $(@D)
-	$(call say,TIDY $<)tests/tidy/analyse.sh $< > $@
+	$(call say,TIDY $<)tests/tidy/analyse.sh $< \
+	    $(filter-out -Werror,$(WARNINGS)) $(PACKAGE_CFLAGS) > $@
 
 -include $(patsubst %.c,$(SERVER_OBJ)/%.d,$(SERVER_SOURCES))
 -include $(patsubst %.c,$(TEST_OBJ)/%.d,$(LIBRARY) $(SIM_PARTS) $(SIM_MAIN) $(UNIT_SOURCES) \

@@ -219,8 +219,9 @@ if [ "$1" != fast ]; then
 
     printf '#include <stdlib.h>\nint f(int n)\n{\n    int *p = NULL;\n    return n ? *p : f(n);\n}\n' |
         plant src/base/a.c
-    answer=$(cd "$tree" && "$here/analyse.sh" src/base/a.c)
-    for check in clang-analyzer-core.NullDereference misc-no-recursion; do
+    answer=$(cd "$tree" && "$here/analyse.sh" src/base/a.c -Wmissing-prototypes)
+    for check in clang-analyzer-core.NullDereference misc-no-recursion \
+        clang-diagnostic-missing-prototypes; do
         case $answer in
         *"$check"*) ;;
         *) echo "analyse.sh: did not notice: $check"; bad=1 ;;
