@@ -4,7 +4,7 @@
 # is a cmocka program of its own. A room's tests are linked with that room and the rooms that it may
 # know (tests/tidy/layers.txt) and nothing else, so a room that leans on a stranger does not link.
 #
-# One build directory for each FLAVOUR:
+# One build directory for each FLAVOUR, below BUILD=build:
 #   release  build/        -O3, link-time optimisation; its tests are built with -O2 without it
 #   debug    build/debug/  no optimisation
 #   asan     build/asan/   AddressSanitizer and UndefinedBehaviorSanitizer
@@ -18,6 +18,7 @@
 .SECONDEXPANSION:
 MAKEFLAGS += --no-builtin-rules
 
+BUILD     ?= build
 FLAVOUR   ?= release
 ROOM      ?= *
 SEED      ?= 1
@@ -43,11 +44,11 @@ IS_CLANG := $(findstring clang,$(CC))
 LTO      := $(if $(IS_CLANG),-flto=thin,-flto=auto)
 
 ifeq ($(FLAVOUR),release)
-DIR        := build
+DIR        := $(BUILD)
 SERVER_OPT := -O3 $(HARDENED) $(LTO)
 TEST_OPT   := -O2 $(HARDENED)
-SERVER_OBJ := build/obj
-TEST_OBJ   := build/test/obj
+SERVER_OBJ := $(BUILD)/obj
+TEST_OBJ   := $(BUILD)/test/obj
 else ifeq ($(FLAVOUR),debug)
 TEST_OPT   := -O0
 else ifeq ($(FLAVOUR),asan)
@@ -57,7 +58,7 @@ TEST_OPT   := -O1 -fsanitize=thread
 else
 $(error FLAVOUR is '$(FLAVOUR)', but must be release, debug, asan or tsan)
 endif
-DIR        ?= build/$(FLAVOUR)
+DIR        ?= $(BUILD)/$(FLAVOUR)
 TEST_OBJ   ?= $(DIR)/obj
 SERVER_OBJ ?= $(TEST_OBJ)
 SERVER_OPT ?= $(TEST_OPT)
@@ -123,54 +124,54 @@ run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STAT
         bench fuzz soak deps install clean help
 
 all: ## build the server: build/irmak-server
-	@$(again) programs
+	+@$(again) programs
 
 run: ## install what is missing, build, and start the server with conf/irmak.conf
 	@deps/install.sh run
-	@$(again) programs
+	+@$(again) programs
 	$(DIR)/irmak-server conf/irmak.conf
 
 test: ## install what is missing, build, and run every test there is
 	@deps/install.sh run test
-	@$(again) programs tests
+	+@$(again) programs tests
 	@$(call run_in,$(DIR)) tidy unit scenario sim integration clients
 
 unit: ## unit tests; ROOM=stream for those of one room
-	@$(again) unit-programs
+	+@$(again) unit-programs
 	@$(call run_in,$(DIR)) unit
 
 scenario: ## tests/scenario/*.txt: commands and expected replies, in the simulator
-	@$(again) sim-programs
+	+@$(again) sim-programs
 	@$(call run_in,$(DIR)) scenario
 
 sim: ## simulated crashes; SEED=1 STATES=100000
-	@$(again) sim-programs
+	+@$(again) sim-programs
 	@$(call run_in,$(DIR)) sim
 
 integration: ## tests against a real server process (hiredis)
-	@$(again) programs integration-programs
+	+@$(again) programs integration-programs
 	@$(call run_in,$(DIR)) integration
 
 clients: ## tests with real client libraries and tools (redis-tests/)
-	@$(again) programs
+	+@$(again) programs
 	@$(call run_in,$(DIR)) clients
 
 debug: ## build/debug/irmak-server, without optimisation
-	@$(again) FLAVOUR=debug programs
+	+@$(again) FLAVOUR=debug programs
 
 asan: STATES = 10000
 asan: ## build and run the tests with AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(again) FLAVOUR=asan programs tests
-	@$(call run_in,build/asan) unit scenario sim integration
+	+@$(again) FLAVOUR=asan programs tests
+	@$(call run_in,$(BUILD)/asan) unit scenario sim integration
 
 tsan: ## build and run the tests with ThreadSanitizer
-	@$(again) FLAVOUR=tsan programs tests
-	@$(call run_in,build/tsan) unit integration
+	+@$(again) FLAVOUR=tsan programs tests
+	@$(call run_in,$(BUILD)/tsan) unit integration
 
 tidy: ## everything a machine can say about the code: layers, sizes, format, analysers
 	@deps/install.sh run test tidy
-	-@$(again) -k analysed
-	@tests/tidy/run all
+	+-@$(again) -k analysed
+	@BUILD='$(BUILD)' tests/tidy/run all
 
 tidy-fast: ## the part of tidy that takes seconds
 	@tests/tidy/run fast
@@ -192,7 +193,7 @@ deps: ## install what building and testing needs
 
 install: all ## install under PREFIX=/usr/local, staged in DESTDIR
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(SYSCONFDIR)/irmak'
-	install -m 755 build/irmak-server '$(DESTDIR)$(BINDIR)/irmak-server'
+	install -m 755 $(BUILD)/irmak-server '$(DESTDIR)$(BINDIR)/irmak-server'
 	install -m 644 conf/irmak.conf '$(DESTDIR)$(SYSCONFDIR)/irmak/irmak.conf.example'
 	test -e '$(DESTDIR)$(SYSCONFDIR)/irmak/irmak.conf' || \
 	    install -m 640 conf/irmak.conf '$(DESTDIR)$(SYSCONFDIR)/irmak/irmak.conf'
@@ -200,8 +201,8 @@ install: all ## install under PREFIX=/usr/local, staged in DESTDIR
 	sed -e 's|/usr/local/bin/|$(BINDIR)/|g' -e 's|/usr/local/etc/|$(SYSCONFDIR)/|g' \
 	    conf/irmak.service > '$(DESTDIR)$(UNITDIR)/irmak.service'
 
-clean: ## remove build/
-	rm -rf build
+clean: ## remove all that was built
+	rm -rf $(BUILD)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -284,10 +285,10 @@ $(DIR)/test/integration/%_test: $(TEST_OBJ)/tests/integration/%_test.o \
 
 # What clang-tidy says of each file, asked again only after a change: the object is newer when the
 # file or any of its headers is. An empty answer is a good one; tests/tidy/run shows the others.
-ANALYSED := $(patsubst %.c,build/tidy/%.analysed,\
+ANALYSED := $(patsubst %.c,$(BUILD)/tidy/%.analysed,\
     $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)) $(wildcard tests/sim/*.c tests/integration/*.c))
 analysed: $(ANALYSED)
-build/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy tests/tidy/analyse.sh
+$(BUILD)/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy tests/tidy/analyse.sh
 	@mkdir -p $(@D)
 	$(call say,TIDY $<)tests/tidy/analyse.sh $< \
 	    $(filter-out -Werror,$(WARNINGS)) $(PACKAGE_CFLAGS) > $@

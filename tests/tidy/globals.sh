@@ -3,7 +3,7 @@
 # tables are in read-only sections and do not show. The few that must exist are in globals.txt.
 here=$(cd "$(dirname "$0")" && pwd)
 cd "${1:-$here/../..}" || exit 2
-objects=build/test/obj
+objects=${BUILD:-build}/test/obj
 [ -d "$objects/src" ] || { echo "$objects: not built"; exit 1; }
 bad=0
 for source in $(find src -name '*.c' ! -name '*_test.c' | sort); do

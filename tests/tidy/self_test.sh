@@ -2,6 +2,7 @@
 # self_test.sh fast|all - plant violations in a temporary tree and see every checker find each one:
 # in the file where it is, with the words that name it. Before that, a clean tree must pass.
 set -u
+unset BUILD
 here=$(cd "$(dirname "$0")" && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
