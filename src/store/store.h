@@ -73,6 +73,11 @@ struct store_key store_key_make(const struct store *s, unsigned database, struct
 bool store_get(const struct store *s, const struct store_key *key, struct value *value,
                int64_t *expiry_ms);
 
+/* For a batch of keys that will be looked up soon: first the place in the table of each, then
+ * (when those have arrived) the entry of each. Only hints. */
+void store_prefetch(const struct store *s, const struct store_key *key);
+void store_prefetch_entry(const struct store *s, const struct store_key *key);
+
 /* Sets key to value with a deadline (Unix milliseconds, STORE_NO_EXPIRY: none). A previous value
  * is destroyed. */
 void store_put(struct store *s, const struct store_key *key, const struct value *value,
@@ -108,8 +113,9 @@ uint64_t store_slot_count(const struct store *s, unsigned database, uint16_t slo
 bool store_random(const struct store *s, unsigned database, struct random *random,
                   struct slice *name);
 
-/* Visits keys from 'cursor' (0: the beginning) until at least 'count' were visited and a safe
- * place to stop is reached; returns the next cursor, 0 at the end. A key present from the first
+/* Visits keys from 'cursor' (0: the beginning) until at least 'count' were visited (fewer where
+ * the tables are nearly empty) and a safe place to stop is reached; returns the next cursor, 0 at
+ * the end or when the cursor is not one that a scan returned. A key present from the first
  * call to the last is visited exactly once, also while tables grow or shrink in between. One call
  * visits at most a small multiple of count, however many keys share one slot. */
 typedef void store_visit(void *context, struct slice name, const struct value *value,
@@ -122,13 +128,15 @@ uint64_t store_scan(const struct store *s, unsigned database, uint64_t cursor, s
  * caller removes it before the next call. The key is lent until the next change. */
 struct store_due {
     int64_t now_ms;
-    size_t steps;      /* in: what may be spent; out: what is left */
-    bool exhausted;    /* out */
+    size_t steps;   /* in: what may be spent; out: what is left */
+    bool exhausted; /* out */
 };
 bool store_next_due(struct store *s, struct store_due *due, struct store_key *key);
 
 /* A time before which nothing is due, for the event loop's timeout; INT64_MAX: nothing expires.
- * It may be early (by the granularity of the wheel), never late. */
+ * It may be early (when the wheel must sort far deadlines, or for a key that has gone), never
+ * late. The times that store_next_due is told should not go back, and calling it once before the
+ * first key is stored tells the wheel where to begin. */
 int64_t store_due_ms(const struct store *s);
 
 #endif
