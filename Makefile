@@ -273,8 +273,8 @@ $(DIR)/test/%_test: $(TEST_OBJ)/src/%_test.o $$(call unit_objects,$$*) $(DIR)/so
 	@mkdir -p $(@D)
 	$(call link,$(ALWAYS) $(TEST_OPT),-lcmocka)
 
-$(DIR)/test/sim/%_test: $(TEST_OBJ)/tests/sim/%_test.o $(call test_objects,$(LIBRARY) $(SIM_PARTS)) \
-        $(DIR)/sources
+$(DIR)/test/sim/%_test: $(TEST_OBJ)/tests/sim/%_test.o \
+        $(call test_objects,$(LIBRARY) $(SIM_PARTS)) $(DIR)/sources
 	@mkdir -p $(@D)
 	$(call link,$(ALWAYS) $(TEST_OPT),-lcmocka)
 
@@ -286,7 +286,7 @@ $(DIR)/test/integration/%_test: $(TEST_OBJ)/tests/integration/%_test.o \
 # What clang-tidy says of each file, asked again only after a change: the object is newer when the
 # file or any of its headers is. An empty answer is a good one; tests/tidy/run shows the others.
 ANALYSED := $(patsubst %.c,$(BUILD)/tidy/%.analysed,\
-    $(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)) $(wildcard tests/sim/*.c tests/integration/*.c))
+    $(wildcard $(ROOMS:%=src/%/*.c) tests/sim/*.c tests/integration/*.c))
 analysed: $(ANALYSED)
 $(BUILD)/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy tests/tidy/analyse.sh
 	@mkdir -p $(@D)

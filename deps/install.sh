@@ -106,7 +106,8 @@ done
 policy=/usr/sbin/policy-rc.d
 remove_policy=
 if [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null && $as_root chmod 755 "$policy"
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
     remove_policy=yes
 fi
 leave() {

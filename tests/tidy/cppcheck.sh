@@ -5,5 +5,6 @@ cd "${1:-$(dirname "$0")/../..}" || exit 2
 memory=${BUILD:-build}/tidy/cppcheck
 mkdir -p "$memory"
 cppcheck --quiet --std=c11 --language=c -Isrc -D_GNU_SOURCE -j "$(nproc)" \
-    --enable=warning,performance,portability --inline-suppr --suppress=pointerOutOfBoundsCond --error-exitcode=1 \
+    --enable=warning,performance,portability --inline-suppr \
+    --suppress=pointerOutOfBoundsCond --error-exitcode=1 \
     --cppcheck-build-dir="$memory" --template='{file}:{line}: {id}: {message}' src 2>&1

@@ -1,6 +1,6 @@
 #!/bin/sh
 # layers.sh [ROOT] - fail if a file of src/ includes what its room may not know, if a room is not in
-# layers.txt, or if an include does not name a room. Tests obey too: x_test.c knows what x.c may know.
+# layers.txt, or if an include does not name a room. Tests obey too: x_test.c may know what x.c may.
 cd "${1:-$(dirname "$0")/../..}" || exit 2
 find src -name '*.[ch]' -o -name '*.def' | sort | xargs awk '
     function complain(text) { print FILENAME ":" FNR ": " text; bad = 1 }

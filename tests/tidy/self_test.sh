@@ -95,7 +95,7 @@ passes() {
     }
 }
 
-# finds WHAT CHECKER [ARGUMENT...] - the checker fails and says WHAT (an extended regular expression).
+# finds WHAT CHECKER [ARGUMENT...] - the checker fails and says WHAT (a regular expression).
 # The planted file is removed by the clean() that follows.
 finds() {
     what=$1 checker=$2
@@ -142,7 +142,7 @@ finds '^src/base/long\.h:201: 201 lines, at most 200' sizes.sh
 finds '^src/base/long\.c:1: f: 71 lines, at most 70' sizes.sh
 { echo 'static int f(void)'; echo '{'; lines 67 '    g();'; echo '}'; } | plant src/base/long.c
 passes sizes.sh
-printf 'struct slice f(int a, int b,\n               int c, int d, int (*e)(int),\n  int f)\n{\n}\n' |
+printf 'struct slice f(int a, int b,\n        int c, int d, int (*e)(int),\n  int f)\n{\n}\n' |
     plant src/base/wide.c
 finds '^src/base/wide\.c:1: f: 6 parameters, at most 5' sizes.sh
 printf 'static void f(int a, int b, int c, int d, int e, ...) {}\n' | plant src/base/wide.c
@@ -170,6 +170,8 @@ printf '/* */\nint\ta;\n' | plant src/base/a.c
 finds '^src/base/a\.c:2: tab' text.sh
 printf '/* */\nint a; \n' | plant src/base/a.c
 finds '^src/base/a\.c:2: blank at the end' text.sh
+printf '/* %0100d */\n' 7 | plant src/base/a.c
+finds '^src/base/a\.c:1: longer than 100 columns' text.sh
 printf '/* TO%s: later */\n' DO | plant src/base/a.c
 finds '^src/base/a\.c:1: a to-do' text.sh
 printf '/* FIX%s: see docs/decisions/0003-x.md */\n' ME | plant src/base/a.c
@@ -218,8 +220,8 @@ if [ "$1" != fast ]; then
     fi
     clean
 
-    printf '#include <stdlib.h>\nint f(int n)\n{\n    int *p = NULL;\n    return n ? *p : f(n);\n}\n' |
-        plant src/base/a.c
+    printf '#include <stdlib.h>\nint f(int n)\n{\n    int *p = NULL;\n    %s\n}\n' \
+        'return n ? *p : f(n);' | plant src/base/a.c
     answer=$(cd "$tree" && "$here/analyse.sh" src/base/a.c -Wmissing-prototypes)
     for check in clang-analyzer-core.NullDereference misc-no-recursion \
         clang-diagnostic-missing-prototypes; do

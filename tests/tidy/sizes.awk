@@ -50,7 +50,8 @@ FNR == 1 {
     line = code($0)
     if (is_test) next
     if (body) {
-        if (line ~ /^[ \t]*#[ \t]*(if|el|endif)/) complain(file, FNR, name ": #if inside a function")
+        if (line ~ /^[ \t]*#[ \t]*(if|el|endif)/)
+            complain(file, FNR, name ": #if inside a function")
         if (line ~ /^}[ \t]*$/) {
             if (FNR - start + 1 > 70)
                 complain(file, start, name ": " FNR - start + 1 " lines, at most 70")

@@ -1,6 +1,7 @@
 #!/bin/sh
-# text.sh [ROOT] - fail on what no text of ours may have: tabs or blanks at the end of a line, a
-# to-do that leads nowhere, a source without its contract, a file named after nothing.
+# text.sh [ROOT] - fail on what no text of ours may have: tabs, blanks at the end of a line, lines
+# of more than 100 columns, a to-do that leads nowhere, a source without its contract, a file named
+# after nothing.
 cd "${1:-$(dirname "$0")/../..}" || exit 2
 bad=0
 
@@ -25,6 +26,9 @@ $(printf '%s\n' "$ours" | places "$tab")
 END
 complain "blank at the end of the line" <<END
 $(printf '%s\n' "$ours" | places '[ '"$tab"']$')
+END
+complain "longer than 100 columns" <<END
+$(printf '%s\n' "$ours" | grep -vE '\.(md|txt|conf)$' | places '.{101}')
 END
 complain "a to-do names docs/decisions/NNNN or an issue" <<END
 $(printf '%s\n' "$code" | xargs -r grep -nHE '\<(TODO|FIXME|XXX|HACK)\>' /dev/null |
