@@ -18,7 +18,7 @@ struct engine;
 struct session;
 
 struct engine_limits {
-    size_t output_bytes_max; /* unsent replies of one session; above it the session is closed */
+    size_t output_bytes_max;   /* unsent replies of one session; above it the session is closed */
     size_t output_bytes_pause; /* above it no further request of the session is executed */
 };
 
@@ -39,7 +39,7 @@ struct session_options {
     const char *local_address; /* copied */
     int descriptor;            /* for CLIENT LIST */
     bool unix_socket;
-    void *owner;               /* the owner's connection, handed back by engine_take_ready */
+    void *owner; /* the owner's connection, handed back by engine_take_ready */
 };
 
 struct session *engine_open_session(struct engine *e, const struct session_options *options,
@@ -97,7 +97,7 @@ struct engine_figures {
     uint64_t sessions;
     uint64_t sessions_opened; /* since start */
     uint64_t waiting;
-    uint64_t requests;        /* executed since start */
+    uint64_t requests; /* executed since start */
     uint64_t input_bytes;
     uint64_t output_limit_closes;
     size_t client_memory_bytes;

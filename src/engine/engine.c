@@ -1,0 +1,496 @@
+#include "engine/engine.h"
+
+#include "base/limits.h"
+#include "base/memory.h"
+#include "engine/session.h"
+
+/* Work of one kind in one tick: what is left over goes on in the next (engine_busy). */
+enum { SESSION_REQUESTS_PER_TICK = 8192, EXPIRE_STEPS_PER_TICK = 2000 };
+
+struct engine {
+    struct db *db;
+    const struct host *host;
+    struct engine_limits limits;
+    struct session_host sessions_host;
+    struct waiters waiters;
+    struct list sessions; /* in order of id */
+    struct list runnable;
+    struct list gated;
+    struct list paused;
+    struct list closing;
+    struct list ready;
+    struct command_statistics *statistics;
+    struct session *running;     /* whose command runs now; NULL: none */
+    struct session *listed_last; /* where sessions_host.next stopped: listing is not quadratic */
+    struct log_position log;
+    int64_t now_us;
+    int64_t now_ms;
+    uint64_t last_id;
+    bool expiring; /* more keys are due than one tick may remove */
+    struct engine_figures figures;
+};
+
+/* ---- what commands may ask about other sessions ---- */
+
+static struct session *session_after(const struct engine *e, uint64_t id)
+{
+    const struct list *from = &e->sessions;
+    if (e->listed_last != NULL && e->listed_last->client.id == id) from = &e->listed_last->all;
+    for (struct list *at = from->next; at != &e->sessions; at = at->next) {
+        struct session *s = LIST_MEMBER(at, struct session, all);
+        if (s->client.id > id) return s;
+    }
+    return NULL;
+}
+
+static const struct client *next_client(void *context, uint64_t after_id)
+{
+    struct engine *e = context;
+    struct session *s = session_after(e, after_id);
+    e->listed_last = s;
+    if (s == NULL) return NULL;
+    s->client.input_buffer_bytes = s->input.size;
+    s->client.output_buffer_bytes = session_unsent_bytes(s);
+    s->client.output_bytes = s->output.sent;
+    return &s->client;
+}
+
+static void mark_ready(struct engine *e, struct session *s)
+{
+    if (list_empty(&s->ready)) list_append(&e->ready, &s->ready);
+}
+
+static void end_wait(struct engine *e, struct session *s)
+{
+    CHECK(s->waiter != NULL);
+    waiters_remove(&e->waiters, s->waiter);
+    s->waiter = NULL;
+    if (e->waiters.count == 0) db_watch(e->db, false);
+}
+
+static void begin_closing(struct engine *e, struct session *s)
+{
+    if (s->waiter != NULL) end_wait(e, s);
+    session_move(s, SESSION_CLOSING);
+    s->fed = (struct slice){0};
+    list_remove(&s->runnable);
+    list_remove(&s->paused);
+    if (list_empty(&s->closing)) list_append(&e->closing, &s->closing);
+    mark_ready(e, s);
+}
+
+void session_abort(struct session *s)
+{
+    s->aborted = true;
+    begin_closing(s->engine, s);
+}
+
+static bool kill_client(void *context, uint64_t id)
+{
+    struct engine *e = context;
+    struct session *s = session_after(e, id - 1);
+    if (id == 0 || s == NULL || s->client.id != id) return false;
+    if (s == e->running) s->client.close_after_reply = true;
+    else session_abort(s);
+    return true;
+}
+
+/* ---- life ---- */
+
+struct engine *engine_create(const struct engine_options *options)
+{
+    struct engine *e = memory_allocate_zeroed(sizeof *e);
+    e->db = options->db;
+    e->host = options->host;
+    e->limits = options->limits;
+    e->sessions_host = (struct session_host){e, next_client, kill_client};
+    waiters_init(&e->waiters, options->host->random(options->host->context));
+    list_init(&e->sessions);
+    list_init(&e->runnable);
+    list_init(&e->gated);
+    list_init(&e->paused);
+    list_init(&e->closing);
+    list_init(&e->ready);
+    e->statistics = memory_allocate_zeroed(command_table_count * sizeof *e->statistics);
+    return e;
+}
+
+void engine_destroy(struct engine *e)
+{
+    while (!list_empty(&e->sessions))
+        engine_close_session(e, LIST_MEMBER(e->sessions.next, struct session, all));
+    waiters_deinit(&e->waiters);
+    memory_free(e->statistics, command_table_count * sizeof *e->statistics);
+    memory_free(e, sizeof *e);
+}
+
+void engine_set_limits(struct engine *e, const struct engine_limits *limits)
+{
+    e->limits = *limits;
+}
+
+struct session *engine_open_session(struct engine *e, const struct session_options *options,
+                                    int64_t now_ms)
+{
+    struct session *s = session_create(e, options, ++e->last_id, now_ms);
+    s->client.authenticated = e->host->password(e->host->context).size == 0;
+    list_append(&e->sessions, &s->all);
+    e->figures.sessions++;
+    e->figures.sessions_opened++;
+    return s;
+}
+
+void engine_close_session(struct engine *e, struct session *s)
+{
+    CHECK(e->figures.sessions > 0);
+    if (s->waiter != NULL) end_wait(e, s);
+    if (e->listed_last == s) e->listed_last = NULL;
+    e->figures.sessions--;
+    e->figures.input_bytes += s->client.input_bytes;
+    session_destroy(s);
+}
+
+bool session_wants_input(const struct session *s)
+{
+    if (s->state == SESSION_CLOSING || !list_empty(&s->paused)) return false;
+    return s->state == SESSION_READY || s->input.size == 0;
+}
+
+/* ---- execution ---- */
+
+static struct command_context make_context(struct engine *e, struct session *s, struct reply *reply,
+                                           struct wait *wait)
+{
+    return (struct command_context){.client = &s->client,
+                                    .db = e->db,
+                                    .reply = reply,
+                                    .host = e->host,
+                                    .sessions = &e->sessions_host,
+                                    .statistics = e->statistics,
+                                    .wait = wait,
+                                    .now_us = e->now_us,
+                                    .now_ms = e->now_ms};
+}
+
+static void close_if_over_limit(struct engine *e, struct session *s)
+{
+    size_t unsent = session_unsent_bytes(s);
+    size_t allowed = s->client.authenticated ? e->limits.output_bytes_max : OUTPUT_LOGIN_BYTES_MAX;
+    if (unsent > allowed && s->state != SESSION_CLOSING) {
+        e->figures.output_limit_closes++;
+        session_abort(s);
+    } else if (unsent > e->limits.output_bytes_pause && list_empty(&s->paused)) {
+        list_append(&e->paused, &s->paused);
+    }
+}
+
+/* The reply of a command is complete: when may it leave, and what becomes of the session? */
+static void replied(struct engine *e, struct session *s, lsn_t lsn)
+{
+    session_gate(s, lsn, &e->log);
+    if (s->gates_count > 0 && list_empty(&s->gated)) list_append(&e->gated, &s->gated);
+    if (chain_sendable(&s->output)) mark_ready(e, s);
+    if (s->state != SESSION_CLOSING && s->client.close_after_reply) begin_closing(e, s);
+    close_if_over_limit(e, s);
+}
+
+/* CLIENT REPLY: drops a reply that its client does not want. */
+static void apply_reply_mode(struct session *s, bool skip, uint64_t position)
+{
+    struct client *client = &s->client;
+    if (client->reply_mode == CLIENT_REPLY_ON && !skip) return;
+    chain_truncate(&s->output, position);
+    if (client->reply_mode != CLIENT_REPLY_SKIP) return;
+    client->reply_mode = CLIENT_REPLY_ON;
+    client->skip_reply = true;
+}
+
+/* A session with something to execute waits for its turn. */
+static void make_runnable(struct engine *e, struct session *s)
+{
+    if (s->state != SESSION_READY || !list_empty(&s->paused)) return;
+    if (s->input.size == 0 || s->incomplete || !list_empty(&s->runnable)) return;
+    list_append(&e->runnable, &s->runnable);
+}
+
+static void wake(void *context, struct waiter *waiter)
+{
+    struct engine *e = context;
+    struct session *s = waiter->owner;
+    struct reply reply = {.version = s->client.resp, .out = &s->output};
+    struct command_context c = make_context(e, s, &reply, &waiter->wait);
+    uint64_t position = s->output.appended;
+    lsn_t lsn;
+    CHECK(s->state == SESSION_WAITING);
+    CHECK(s->waiter == waiter);
+    c.arguments = waiter->arguments;
+    c.arguments_count = waiter->arguments_count;
+    if (command_resume(&c, &waiter->wait, &lsn) == OUTCOME_WAIT) return;
+    end_wait(e, s);
+    session_move(s, SESSION_READY);
+    apply_reply_mode(s, false, position);
+    replied(e, s, lsn);
+    make_runnable(e, s);
+}
+
+/* Before the next command can undo what a waiter is waiting for. */
+static void wake_touched(struct engine *e)
+{
+    struct db_touched touched;
+    while (e->waiters.count > 0 && db_take_touched(e->db, &touched))
+        waiters_wake(&e->waiters, &touched, wake, e);
+}
+
+static void begin_wait(struct engine *e, struct session *s, const struct wait *wait,
+                       const struct command_context *c)
+{
+    CHECK(s->waiter == NULL);
+    s->waiter = waiters_add(&e->waiters, s, wait, c->arguments, c->arguments_count);
+    session_move(s, SESSION_WAITING);
+    db_watch(e->db, true);
+}
+
+static void execute(struct engine *e, struct session *s)
+{
+    struct reply reply = {.version = s->client.resp, .out = &s->output};
+    struct wait wait = {0};
+    struct command_context c = make_context(e, s, &reply, &wait);
+    uint64_t position = s->output.appended;
+    bool skip = s->client.skip_reply;
+    lsn_t lsn;
+    c.arguments = s->parser.arguments;
+    c.arguments_count = s->parser.arguments_count;
+    s->client.skip_reply = false;
+    s->client.requests++;
+    s->client.last_request_ms = e->now_ms;
+    e->figures.requests++;
+    e->running = s;
+    enum outcome outcome = command_execute(&c, &lsn);
+    e->running = NULL;
+    if (reply.failed) e->figures.error_replies++;
+    if (outcome == OUTCOME_WAIT) {
+        begin_wait(e, s, &wait, &c);
+    } else {
+        apply_reply_mode(s, skip, position);
+        replied(e, s, lsn);
+    }
+    if (e->waiters.count > 0) wake_touched(e);
+}
+
+static void refuse(struct engine *e, struct session *s)
+{
+    struct reply reply = {.version = s->client.resp, .out = &s->output};
+    reply_error_message(&reply, slice_of(s->parser.error));
+    s->client.close_after_reply = true;
+    e->figures.error_replies++;
+    replied(e, s, 0);
+}
+
+/* Executes requests from the front of 'input'; returns how many bytes they took. */
+static size_t run_requests(struct engine *e, struct session *s, struct slice input)
+{
+    size_t consumed = 0;
+    for (size_t i = 0; i < SESSION_REQUESTS_PER_TICK; i++) {
+        struct slice rest = {input.data + consumed, input.size - consumed};
+        if (s->state != SESSION_READY || !list_empty(&s->paused) || rest.size == 0) break;
+        enum request_status status =
+            request_parse(&s->parser, rest,
+                          s->client.authenticated ? &request_limits_full : &request_limits_login);
+        s->incomplete = status == REQUEST_INCOMPLETE;
+        if (status == REQUEST_INCOMPLETE) break;
+        if (status == REQUEST_MALFORMED) {
+            refuse(e, s);
+            return input.size;
+        }
+        /* Before the command runs: what it borrows stays where it is until the tick ends. */
+        consumed += s->parser.bytes_consumed;
+        if (status == REQUEST_READY) execute(e, s);
+    }
+    return consumed;
+}
+
+static bool speaks_another_protocol(const struct session *s, struct slice input)
+{
+    return s->client.requests == 0 && s->input.size == 0 && request_is_foreign(input);
+}
+
+static void run_session(struct engine *e, struct session *s)
+{
+    struct slice fed = s->fed;
+    s->fed = (struct slice){0};
+    if (speaks_another_protocol(s, fed)) {
+        session_abort(s);
+        return;
+    }
+    if (s->input.size > 0) {
+        buf_append(&s->input, fed);
+        buf_consume(&s->input, run_requests(e, s, buf_slice(&s->input)));
+    } else {
+        size_t consumed = run_requests(e, s, fed);
+        buf_append(&s->input, (struct slice){fed.data + consumed, fed.size - consumed});
+    }
+    if (s->input.size == 0 || s->state == SESSION_CLOSING) buf_deinit(&s->input);
+}
+
+static void run_sessions(struct engine *e)
+{
+    struct list turn; /* a session that becomes runnable again waits for the next tick */
+    list_init(&turn);
+    while (!list_empty(&e->runnable)) {
+        struct list *node = e->runnable.next;
+        list_remove(node);
+        list_append(&turn, node);
+    }
+    while (!list_empty(&turn)) {
+        struct session *s = LIST_MEMBER(turn.next, struct session, runnable);
+        list_remove(&s->runnable);
+        run_session(e, s);
+        make_runnable(e, s);
+    }
+}
+
+/* ---- input ---- */
+
+void session_feed(struct session *s, struct slice bytes)
+{
+    CHECK(s->fed.size == 0);
+    s->client.input_bytes += bytes.size;
+    if (s->state == SESSION_CLOSING || bytes.size == 0) return;
+    s->incomplete = false;
+    if (s->state == SESSION_READY && list_empty(&s->paused)) {
+        s->fed = bytes;
+        if (list_empty(&s->runnable)) list_append(&s->engine->runnable, &s->runnable);
+    } else {
+        buf_append(&s->input, bytes);
+    }
+}
+
+void session_input_received(struct session *s, size_t size)
+{
+    buf_advance(&s->input, size);
+    s->client.input_bytes += size;
+    s->incomplete = false;
+    make_runnable(s->engine, s);
+}
+
+/* ---- the tick ---- */
+
+/* Sessions whose client has read enough go on. */
+static void unpause_sessions(struct engine *e)
+{
+    struct list *next;
+    for (struct list *at = e->paused.next; at != &e->paused; at = next) {
+        struct session *s = LIST_MEMBER(at, struct session, paused);
+        next = at->next;
+        if (session_unsent_bytes(s) > e->limits.output_bytes_pause / 2) continue;
+        list_remove(&s->paused);
+        mark_ready(e, s);
+        make_runnable(e, s);
+    }
+}
+
+static void expire_waiters(struct engine *e)
+{
+    struct waiter *waiter;
+    while ((waiter = waiters_due(&e->waiters, e->now_ms)) != NULL) {
+        struct session *s = waiter->owner;
+        struct reply reply = {.version = s->client.resp, .out = &s->output};
+        uint64_t position = s->output.appended;
+        waiter->wait.expired(&reply);
+        end_wait(e, s);
+        session_move(s, SESSION_READY);
+        apply_reply_mode(s, false, position);
+        replied(e, s, 0); /* it says that nothing happened: no change to wait for */
+        make_runnable(e, s);
+    }
+}
+
+void engine_tick(struct engine *e, int64_t now_us)
+{
+    if (now_us > e->now_us) e->now_us = now_us;
+    e->now_ms = e->now_us / 1000;
+    db_set_now(e->db, e->now_ms);
+    e->log = (struct log_position){db_durable_lsn(e->db), db_appended_lsn(e->db)};
+    unpause_sessions(e);
+    run_sessions(e);
+    e->expiring = db_expire(e->db, EXPIRE_STEPS_PER_TICK);
+    if (e->waiters.count > 0) wake_touched(e);
+    expire_waiters(e);
+    for (struct list *at = e->closing.next; at != &e->closing; at = at->next)
+        mark_ready(e, LIST_MEMBER(at, struct session, closing));
+}
+
+bool engine_busy(const struct engine *e)
+{
+    return e->expiring || !list_empty(&e->runnable);
+}
+
+int64_t engine_due_ms(const struct engine *e)
+{
+    int64_t due = waiters_due_ms(&e->waiters);
+    int64_t expiry = db_expire_due_ms(e->db);
+    int64_t flush = db_flush_due_ms(e->db);
+    if (expiry < due) due = expiry;
+    return flush < due ? flush : due;
+}
+
+struct wal_flush *engine_flush_begin(struct engine *e)
+{
+    return db_flush_begin(e->db);
+}
+
+enum disk_status engine_flush_end(struct engine *e, struct wal_flush *flush)
+{
+    return db_flush_end(e->db, flush);
+}
+
+void engine_release(struct engine *e)
+{
+    struct list *next;
+    lsn_t durable_lsn = db_durable_lsn(e->db);
+    CHECK(durable_lsn >= e->log.durable_lsn);
+    e->log.durable_lsn = durable_lsn;
+    for (struct list *at = e->gated.next; at != &e->gated; at = next) {
+        struct session *s = LIST_MEMBER(at, struct session, gated);
+        next = at->next;
+        if (session_release(s, durable_lsn)) mark_ready(e, s);
+        if (s->gates_count == 0) list_remove(&s->gated);
+    }
+}
+
+struct session *engine_take_ready(struct engine *e)
+{
+    if (list_empty(&e->ready)) return NULL;
+    struct session *s = LIST_MEMBER(e->ready.next, struct session, ready);
+    list_remove(&s->ready);
+    return s;
+}
+
+void engine_stop(struct engine *e)
+{
+    for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
+        struct session *s = LIST_MEMBER(at, struct session, all);
+        if (s->state != SESSION_CLOSING) begin_closing(e, s);
+    }
+    CHECK(e->waiters.count == 0);
+}
+
+void engine_measure(const struct engine *e, struct engine_figures *figures)
+{
+    *figures = e->figures;
+    figures->waiting = e->waiters.count;
+    figures->statistics = e->statistics;
+    for (const struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
+        const struct session *s = LIST_MEMBER(at, struct session, all);
+        figures->input_bytes += s->client.input_bytes;
+        figures->client_memory_bytes += sizeof *s + s->input.capacity + s->output.memory_bytes;
+    }
+}
+
+void engine_reset_statistics(struct engine *e)
+{
+    memset(e->statistics, 0, command_table_count * sizeof *e->statistics);
+    e->figures.requests = 0;
+    e->figures.error_replies = 0;
+    e->figures.output_limit_closes = 0;
+}
