@@ -230,5 +230,11 @@ if [ "$1" != fast ]; then
         *) echo "analyse.sh: did not notice: $check"; bad=1 ;;
         esac
     done
+    echo 'int f(int n) { return 0; }' | plant src/base/a_test.c
+    (cd "$tree" && "$here/analyse.sh" src/base/a_test.c -Wmissing-prototypes) |
+        grep -q 'src/base/a_test.c:1:.*no previous prototype' || {
+        echo "analyse.sh: did not notice a warning about a test"
+        bad=1
+    }
 fi
 exit $bad
