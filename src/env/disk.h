@@ -5,7 +5,11 @@
  * bytes only after sync of their file; a created, renamed or removed name only after sync_names.
  *
  * Every function returns DISK_OK or what the world did wrong; nothing is retried here. Functions
- * may be called from one helper thread at a time per file. */
+ * may be called from one helper thread at a time per file; those that take a name, from several.
+ *
+ * The disk decides how bytes travel (docs/decisions/0010): whole blocks at block boundaries go
+ * past the page cache where the file system allows, from memory at a block boundary without a
+ * copy. */
 #ifndef ENV_DISK_H
 #define ENV_DISK_H
 
@@ -15,11 +19,11 @@
 
 enum disk_status {
     DISK_OK,
-    DISK_ABSENT,    /* no file of that name */
-    DISK_EXISTS,    /* create found one */
-    DISK_FULL,      /* ENOSPC, EDQUOT, EFBIG */
-    DISK_DENIED,    /* EACCES, EPERM, EROFS */
-    DISK_FAILED,    /* everything else: EIO ... */
+    DISK_ABSENT, /* no file of that name */
+    DISK_EXISTS, /* create found one */
+    DISK_FULL,   /* ENOSPC, EDQUOT, EFBIG */
+    DISK_DENIED, /* EACCES, EPERM, EROFS */
+    DISK_FAILED, /* everything else: EIO ... */
 };
 
 const char *disk_status_text(enum disk_status status); /* "no space left on the device" ... */
@@ -48,6 +52,8 @@ struct disk_operations {
     enum disk_status (*remove)(void *context, const char *name);
     enum disk_status (*sync_names)(void *context);
     enum disk_status (*list)(void *context, disk_visit *visit, void *visit_context);
+    /* A monotonic clock, only for saying how long the disk took; the simulator answers 0. */
+    uint64_t (*now_ns)(void *context);
 };
 
 struct disk {

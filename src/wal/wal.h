@@ -114,11 +114,11 @@ void wal_set_policy(struct wal *w, enum wal_policy policy);
 
 struct wal_figures {
     uint64_t segments;
-    uint64_t bytes;           /* of segments on the disk */
-    uint64_t batches;         /* since start */
-    uint64_t frames;          /* since start */
-    uint64_t syncs;           /* since start */
-    uint64_t sync_ns_last;    /* 0 in the simulator */
+    uint64_t bytes;        /* of segments on the disk */
+    uint64_t batches;      /* since start */
+    uint64_t frames;       /* since start */
+    uint64_t syncs;        /* since start */
+    uint64_t sync_ns_last; /* 0 in the simulator */
     uint64_t sync_ns_max;
     uint64_t sync_ns_total;
     uint64_t segment_number;

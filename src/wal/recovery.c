@@ -1,0 +1,498 @@
+#include "wal/recovery.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "wal/scan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- the files of the directory ---- */
+
+struct listed {
+    enum segment_kind kind;
+    uint64_t number;
+    uint64_t size;
+    bool in_log; /* one of the segments that make the log */
+};
+
+struct inventory {
+    struct listed *files; /* sorted by kind, then number */
+    size_t count;
+    size_t capacity;
+    uint64_t number_max[SEGMENT_KINDS_COUNT];
+};
+
+static void inventory_visit(void *context, struct slice name, uint64_t size)
+{
+    struct inventory *v = context;
+    struct listed f = {.size = size};
+    if (!segment_parse_name(name, &f.kind, &f.number)) return;
+    if (v->count == v->capacity) {
+        size_t capacity = v->capacity == 0 ? 64 : v->capacity * 2;
+        v->files = memory_resize(v->files, v->capacity * sizeof(f), capacity * sizeof(f));
+        v->capacity = capacity;
+    }
+    v->files[v->count++] = f;
+    if (f.number > v->number_max[f.kind]) v->number_max[f.kind] = f.number;
+}
+
+static int listed_compare(const void *a, const void *b)
+{
+    const struct listed *x = a;
+    const struct listed *y = b;
+    if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static struct listed *inventory_find(const struct inventory *v, uint64_t number)
+{
+    struct listed wanted = {.kind = SEGMENT_LOG, .number = number};
+    if (v->count == 0) return NULL;
+    return bsearch(&wanted, v->files, v->count, sizeof(wanted), listed_compare);
+}
+
+/* ---- saying what is wrong ---- */
+
+static enum wal_open_status disk_failed(struct recovery *r, const char *what,
+                                        enum disk_status status)
+{
+    snprintf(r->report->problem, sizeof(r->report->problem), "%s: %s", what,
+             disk_status_text(status));
+    return WAL_OPEN_DISK;
+}
+
+static enum wal_open_status corrupt(struct recovery *r, uint64_t number, const char *what)
+{
+    struct segment_name name = segment_name(SEGMENT_LOG, number);
+    snprintf(r->report->problem, sizeof(r->report->problem),
+             "the log is corrupt: %s %s; nothing was changed", name.text, what);
+    return WAL_OPEN_CORRUPT;
+}
+
+static enum wal_open_status corrupt_at(struct recovery *r, const struct scan *s, lsn_t last,
+                                       const char *proof)
+{
+    struct segment_name name = segment_name(SEGMENT_LOG, s->header.number);
+    snprintf(r->report->problem, sizeof(r->report->problem),
+             "the log is corrupt: %s holds no valid batch at offset %" PRIu64 ", but LSN %" PRIu64
+             " to %" PRIu64 " had been on stable storage (%s); nothing was changed",
+             name.text, s->offset, s->expected_lsn, last, proof);
+    return WAL_OPEN_CORRUPT;
+}
+
+static enum wal_open_status newer(struct recovery *r, const char *name)
+{
+    snprintf(r->report->problem, sizeof(r->report->problem),
+             "%s was written by a newer version; nothing was changed", name);
+    return WAL_OPEN_NEWER;
+}
+
+/* ---- step 1: which segments make the log ---- */
+
+static enum wal_open_status read_manifest(struct recovery *r)
+{
+    enum manifest_verdict verdict = MANIFEST_OK;
+    enum disk_status status = manifest_read(r->options->disk, &r->manifest, &verdict);
+    if (status == DISK_ABSENT) {
+        if (r->inventory->number_max[SEGMENT_LOG] != 0) {
+            snprintf(r->report->problem, sizeof(r->report->problem),
+                     "the log is corrupt: there are segments but no file '%s'; nothing was changed",
+                     MANIFEST_NAME);
+            return WAL_OPEN_CORRUPT;
+        }
+        r->manifest = (struct manifest){0};
+        r->new_directory = true;
+        return WAL_OPEN_OK;
+    }
+    if (status != DISK_OK) return disk_failed(r, "the file '" MANIFEST_NAME "'", status);
+    switch (verdict) {
+    case MANIFEST_OK: return WAL_OPEN_OK;
+    case MANIFEST_NEWER: return newer(r, "the file '" MANIFEST_NAME "'");
+    case MANIFEST_INVALID: break;
+    }
+    snprintf(r->report->problem, sizeof(r->report->problem),
+             "the log is corrupt: the file '%s' is damaged; nothing was changed", MANIFEST_NAME);
+    return WAL_OPEN_CORRUPT;
+}
+
+static enum wal_open_status open_segment(struct recovery *r, uint64_t number, struct scan *s)
+{
+    struct listed *f = inventory_find(r->inventory, number);
+    if (f == NULL) return corrupt(r, number, "is missing");
+    struct segment_name name = segment_name(SEGMENT_LOG, number);
+    enum disk_status status;
+    switch (scan_open(s, r->options->disk, number, f->size, &status)) {
+    case SCAN_OPEN_OK: break;
+    case SCAN_OPEN_INVALID: scan_close(s); return corrupt(r, number, "has no valid header");
+    case SCAN_OPEN_NEWER: scan_close(s); return newer(r, name.text);
+    case SCAN_OPEN_DISK: return disk_failed(r, name.text, status);
+    }
+    if (s->header.node_id != r->manifest.node_id) {
+        scan_close(s);
+        return corrupt(r, number, "belongs to another directory");
+    }
+    return WAL_OPEN_OK;
+}
+
+/* The headers of the log, newest first. */
+struct chain {
+    struct segment_header *headers;
+    size_t count;
+    size_t capacity;
+};
+
+static void chain_deinit(struct chain *c)
+{
+    memory_free(c->headers, c->capacity * sizeof(*c->headers));
+}
+
+static void chain_add(struct chain *c, const struct segment_header *h)
+{
+    if (c->count == c->capacity) {
+        size_t capacity = c->capacity == 0 ? 16 : c->capacity * 2;
+        c->headers = memory_resize(c->headers, c->capacity * sizeof(*h), capacity * sizeof(*h));
+        c->capacity = capacity;
+    }
+    c->headers[c->count++] = *h;
+}
+
+/* What a segment's header must say, given that of its successor (NULL: it is the newest). */
+static bool header_fits(const struct recovery *r, const struct segment_header *h,
+                        const struct segment_header *next)
+{
+    if (next == NULL) return h->epoch == r->manifest.epoch;
+    return h->epoch <= next->epoch && h->first_lsn <= next->first_lsn;
+}
+
+/* Ends: each number is smaller than the one before. */
+static enum wal_open_status find_chain(struct recovery *r, struct chain *c)
+{
+    uint64_t number = r->manifest.newest;
+    while (number != 0) {
+        struct scan s;
+        enum wal_open_status result = open_segment(r, number, &s);
+        if (result != WAL_OPEN_OK) return result;
+        struct segment_header h = s.header;
+        scan_close(&s);
+        const struct segment_header *next = c->count == 0 ? NULL : &c->headers[c->count - 1];
+        if (!header_fits(r, &h, next))
+            return corrupt(r, number, "does not fit to the segments around it");
+        chain_add(c, &h);
+        struct listed *f = inventory_find(r->inventory, number);
+        f->in_log = true;
+        r->log_bytes += f->size;
+        if (number == r->manifest.oldest) {
+            /* Until snapshots exist, the log is all there is. */
+            if (h.first_lsn != 1) return corrupt(r, number, "is not the beginning of the log");
+            break;
+        }
+        if (h.previous_number < r->manifest.oldest)
+            return corrupt(r, number, "does not fit to the oldest segment in the manifest");
+        number = h.previous_number;
+    }
+    r->log_segments = c->count;
+    if (c->count > 0) r->first_lsn = c->headers[c->count - 1].first_lsn;
+    return WAL_OPEN_OK;
+}
+
+/* ---- step 2 and 3: the batches ---- */
+
+static bool apply(struct recovery *r, const struct batch_header *h, struct slice batch,
+                  wal_visit *visit, void *context)
+{
+    struct reader frames = batch_frames(batch, h);
+    struct slice frame;
+    for (uint32_t i = 0; i < h->count; i++) {
+        bool whole = batch_next_frame(&frames, &frame);
+        CHECK(whole);
+        if (!visit(context, h->first_lsn + i, frame)) {
+            snprintf(r->report->problem, sizeof(r->report->problem),
+                     "the frame with LSN %" PRIu64 " cannot be applied", h->first_lsn + i);
+            return false;
+        }
+        r->report->frames++;
+    }
+    CHECK(frames.rest.size == 0);
+    r->report->batches++;
+    r->report->bytes += batch.size;
+    return true;
+}
+
+static bool ends_here(const struct scan *s, const struct segment_header *next)
+{
+    return next != NULL && s->expected_lsn == next->first_lsn &&
+           s->chain_hash == next->previous_hash;
+}
+
+static enum wal_open_status judge_end(struct recovery *r, struct scan *s,
+                                      const struct segment_header *next)
+{
+    if (next != NULL) return corrupt_at(r, s, next->first_lsn - 1, "the next segment says so");
+    if (r->manifest.synced_lsn >= s->expected_lsn)
+        return corrupt_at(r, s, r->manifest.synced_lsn, "the manifest says so");
+    struct scan_proof proof;
+    enum disk_status status = scan_prove(s, s->expected_lsn, &proof);
+    if (status != DISK_OK) return disk_failed(r, "reading the end of the log", status);
+    if (proof.found) {
+        char text[96];
+        snprintf(text, sizeof(text), "the batch at offset %" PRIu64 " says so", proof.offset);
+        return corrupt_at(r, s, proof.synced_lsn, text);
+    }
+    if (proof.nonzero_end > s->offset) r->report->torn_bytes = proof.nonzero_end - s->offset;
+    return WAL_OPEN_OK;
+}
+
+static enum wal_open_status read_batches(struct recovery *r, struct scan *s,
+                                         const struct segment_header *next, wal_visit *visit,
+                                         void *context)
+{
+    while (!ends_here(s, next)) {
+        if (next != NULL && s->expected_lsn > next->first_lsn)
+            return corrupt(r, s->header.number, "does not end where the next segment begins");
+        struct batch_header h;
+        struct slice batch;
+        enum disk_status status;
+        switch (scan_next(s, &h, &batch, &status)) {
+        case SCAN_BATCH: break;
+        case SCAN_END: return judge_end(r, s, next);
+        case SCAN_DISK: return disk_failed(r, "reading the log", status);
+        }
+        /* Frames of a batch that reaches beyond the end are not the log's. */
+        if (next != NULL && s->expected_lsn > next->first_lsn) continue;
+        if (!apply(r, &h, batch, visit, context)) return WAL_OPEN_REFUSED;
+    }
+    return WAL_OPEN_OK;
+}
+
+static enum wal_open_status read_segments(struct recovery *r, const struct chain *c,
+                                          wal_visit *visit, void *context)
+{
+    for (size_t left = c->count; left > 0; left--) {
+        const struct segment_header *next = left == 1 ? NULL : &c->headers[left - 2];
+        struct scan s;
+        enum wal_open_status result = open_segment(r, c->headers[left - 1].number, &s);
+        if (result != WAL_OPEN_OK) return result;
+        result = read_batches(r, &s, next, visit, context);
+        if (next == NULL) {
+            r->newest = s.header;
+            r->newest_size = s.reader.size;
+            r->end_offset = s.offset;
+            r->last_lsn = s.expected_lsn - 1;
+            r->proven_lsn = s.synced_lsn;
+        }
+        scan_close(&s);
+        if (result != WAL_OPEN_OK) return result;
+        r->report->segments++;
+    }
+    if (r->manifest.synced_lsn > r->proven_lsn) r->proven_lsn = r->manifest.synced_lsn;
+    CHECK(r->proven_lsn <= r->last_lsn);
+    r->report->last_lsn = r->last_lsn;
+    return WAL_OPEN_OK;
+}
+
+/* ---- step 4: nothing may stand beyond the newest segment ---- */
+
+/* Batches that were copied on a start of the server stand in a segment before the manifest names
+ * it; they prove nothing of the frames in it. One that does was written later. */
+static enum wal_open_status check_beyond(struct recovery *r, const struct listed *f)
+{
+    struct scan s;
+    enum disk_status status;
+    enum scan_open_result opened = scan_open(&s, r->options->disk, f->number, f->size, &status);
+    if (opened == SCAN_OPEN_DISK) return disk_failed(r, "reading the log", status);
+    enum wal_open_status result = WAL_OPEN_OK;
+    if (opened == SCAN_OPEN_OK && s.header.node_id == r->manifest.node_id) {
+        struct scan_proof proof;
+        lsn_t lsn =
+            s.header.epoch == r->manifest.epoch ? s.header.first_lsn - 1 : s.header.first_lsn;
+        status = scan_prove(&s, lsn == 0 ? 1 : lsn, &proof);
+        if (status != DISK_OK) result = disk_failed(r, "reading the log", status);
+        if (proof.found) result = corrupt(r, f->number, "is newer than the manifest knows");
+    }
+    scan_close(&s);
+    return result;
+}
+
+static enum wal_open_status check_all_beyond(struct recovery *r)
+{
+    enum wal_open_status result = WAL_OPEN_OK;
+    for (size_t i = 0; i < r->inventory->count && result == WAL_OPEN_OK; i++) {
+        const struct listed *f = &r->inventory->files[i];
+        if (f->kind == SEGMENT_LOG && f->number > r->manifest.newest) result = check_beyond(r, f);
+    }
+    return result;
+}
+
+static void adopt_spares(struct recovery *r)
+{
+    for (size_t i = 0; i < r->inventory->count; i++) {
+        struct listed *f = &r->inventory->files[i];
+        if (f->kind != SEGMENT_SPARE || f->size != r->options->segment_bytes) continue;
+        if (f->number == 0 || r->spares_count == RECOVERY_SPARES_MAX) continue;
+        r->spares[r->spares_count++] = f->number;
+        f->in_log = true;
+    }
+}
+
+enum wal_open_status recovery_read(struct recovery *r, const struct wal_options *options,
+                                   wal_visit *visit, void *context)
+{
+    CHECK(options->disk != NULL && visit != NULL);
+    CHECK(options->segment_bytes % DISK_BLOCK_BYTES == 0);
+    r->options = options;
+    r->inventory = memory_allocate_zeroed(sizeof(*r->inventory));
+    struct inventory *v = r->inventory;
+    enum disk_status status =
+        options->disk->operations->list(options->disk->context, inventory_visit, v);
+    if (status != DISK_OK) return disk_failed(r, "listing the directory", status);
+    if (v->count > 0) qsort(v->files, v->count, sizeof(*v->files), listed_compare);
+
+    enum wal_open_status result = read_manifest(r);
+    if (result != WAL_OPEN_OK) return result;
+    struct chain c = {0};
+    result = find_chain(r, &c);
+    if (result == WAL_OPEN_OK) result = read_segments(r, &c, visit, context);
+    if (result == WAL_OPEN_OK) result = check_all_beyond(r);
+    chain_deinit(&c);
+    if (result != WAL_OPEN_OK) return result;
+    adopt_spares(r);
+    uint64_t spare = v->number_max[SEGMENT_SPARE];
+    uint64_t unfinished = v->number_max[SEGMENT_NEW];
+    r->next_spare = (spare > unfinished ? spare : unfinished) + 1;
+    return WAL_OPEN_OK;
+}
+
+/* ---- step 5: a new segment ---- */
+
+/* A new directory first gets a manifest without segments: a directory with segments but without a
+ * manifest is then always corrupt, never half made. */
+static enum disk_status make_directory(struct recovery *r, struct writer *w)
+{
+    r->manifest = (struct manifest){.node_id = random_next(&w->random)};
+    enum disk_status status = manifest_prepare(w->disk, &r->manifest);
+    if (status == DISK_OK) status = manifest_switch(w->disk);
+    return status;
+}
+
+/* Where the new segment begins: s stands at the first batch that is copied, and the plan says what
+ * comes before it. The whole newest segment when it is mostly empty. */
+static enum disk_status find_start(struct recovery *r, struct scan *s, struct segment_plan *plan,
+                                   bool *superseded)
+{
+    *superseded = r->end_offset <= r->options->segment_bytes / 2;
+    plan->previous_number = *superseded ? r->newest.previous_number : r->newest.number;
+    plan->previous_hash = *superseded ? r->newest.previous_hash : s->chain_hash;
+    plan->first_lsn = r->newest.first_lsn;
+    if (*superseded && plan->manifest.oldest == r->newest.number)
+        plan->manifest.oldest = plan->manifest.newest;
+    while (!*superseded && s->expected_lsn <= r->proven_lsn) {
+        struct batch_header h;
+        struct slice batch;
+        enum disk_status status;
+        enum scan_result result = scan_next(s, &h, &batch, &status);
+        if (result == SCAN_DISK) return status;
+        if (result == SCAN_END) return DISK_FAILED; /* it was good a moment ago */
+        plan->previous_hash = s->chain_hash;
+        plan->first_lsn = s->expected_lsn;
+    }
+    plan->batch_bytes = r->end_offset - s->offset;
+    return DISK_OK;
+}
+
+/* Copies the batches from the scan's place to the end that recovery_read found. A copy says no
+ * more than that everything before the segment was synced: a batch that says more was written
+ * after the manifest was switched (see check_beyond). */
+static enum disk_status copy_batches(struct recovery *r, struct scan *s, struct writer *w)
+{
+    struct buf copy = {0};
+    enum disk_status status = DISK_OK;
+    while (s->offset < r->end_offset && status == DISK_OK) {
+        struct batch_header h;
+        struct slice batch;
+        enum scan_result result = scan_next(s, &h, &batch, &status);
+        if (result == SCAN_END) status = DISK_FAILED;
+        if (result != SCAN_BATCH) break;
+        if (h.count == 0) continue;
+        copy.size = 0;
+        buf_append(&copy, (struct slice){batch.data, (size_t)h.size});
+        h.synced_lsn = w->header.first_lsn - 1;
+        status = writer_append(w, &copy, &h);
+    }
+    buf_deinit(&copy);
+    return status;
+}
+
+/* What no log needs: segments that were superseded or never activated, files that were being made,
+ * spares of another size. Failing to remove one costs space, nothing else. */
+static void remove_leftovers(struct recovery *r)
+{
+    struct disk *disk = r->options->disk;
+    for (size_t i = 0; i < r->inventory->count; i++) {
+        const struct listed *f = &r->inventory->files[i];
+        if (f->in_log) continue;
+        struct segment_name name = segment_name(f->kind, f->number);
+        (void)disk->operations->remove(disk->context, name.text);
+    }
+}
+
+static enum disk_status start_segment(struct recovery *r, struct writer *w, struct scan *s)
+{
+    struct segment_plan plan = {.manifest = r->manifest, .first_lsn = 1, .fresh = r->next_spare++};
+    uint64_t listed = r->inventory->number_max[SEGMENT_LOG];
+    plan.manifest.newest = (listed > r->manifest.newest ? listed : r->manifest.newest) + 1;
+    plan.manifest.epoch = r->manifest.epoch + 1;
+    plan.manifest.synced_lsn = r->last_lsn;
+    if (plan.manifest.oldest == 0) plan.manifest.oldest = plan.manifest.newest;
+    if (r->spares_count > 0) plan.spare = r->spares[r->spares_count - 1];
+
+    bool superseded = false;
+    bool full;
+    enum disk_status status = DISK_OK;
+    if (s != NULL) status = find_start(r, s, &plan, &superseded);
+    if (status != DISK_OK) return status;
+    bool lent = writer_takes_spare(w, &plan);
+    status = writer_prepare(w, &plan, &full);
+    if (status == DISK_OK && s != NULL) status = copy_batches(r, s, w);
+    if (status == DISK_OK) status = writer_activate(w);
+    if (status != DISK_OK) return status;
+    if (lent) r->spares_count--;
+    r->log_bytes += w->size;
+    r->log_segments++;
+    if (superseded) {
+        inventory_find(r->inventory, r->newest.number)->in_log = false;
+        r->log_bytes -= r->newest_size;
+        r->log_segments--;
+    }
+    return DISK_OK;
+}
+
+enum disk_status recovery_restart(struct recovery *r, struct writer *w)
+{
+    CHECK(w->file == NULL && w->disk == r->options->disk);
+    CHECK(r->proven_lsn <= r->last_lsn);
+    enum disk_status status = DISK_OK;
+    if (r->new_directory) status = make_directory(r, w);
+    if (status == DISK_OK && r->newest.number == 0) {
+        status = start_segment(r, w, NULL);
+    } else if (status == DISK_OK) {
+        struct scan s;
+        const struct listed *f = inventory_find(r->inventory, r->newest.number);
+        enum scan_open_result opened = scan_open(&s, w->disk, r->newest.number, f->size, &status);
+        if (opened == SCAN_OPEN_OK) status = start_segment(r, w, &s);
+        else if (status == DISK_OK) status = DISK_FAILED;
+        if (opened != SCAN_OPEN_DISK) scan_close(&s);
+    }
+    if (status == DISK_OK) remove_leftovers(r);
+    else disk_failed(r, "opening a new segment", status);
+    return status;
+}
+
+void recovery_deinit(struct recovery *r)
+{
+    if (r->inventory == NULL) return;
+    memory_free(r->inventory->files, r->inventory->capacity * sizeof(struct listed));
+    memory_free(r->inventory, sizeof(*r->inventory));
+    r->inventory = NULL;
+}

@@ -1,0 +1,61 @@
+/* recovery.h - reading the log back: what is whole, what was torn, what is corrupt.
+ *
+ *   1. The manifest is read; the segments are found backwards from the newest by the previous
+ *      numbers in their headers. All of them must be there, valid and of this directory.
+ *   2. Forwards, batches are applied while everything holds: both hashes under the segment's salt,
+ *      offset, epoch, first LSN, hash of the batch before. A segment that has a successor must end
+ *      exactly where the successor's header says (LSN and hash); what follows there was copied.
+ *   3. At the first bad batch of the newest segment, with expected LSN e, it is corruption if the
+ *      manifest says that e was synced, or if any block after it begins with a batch header of
+ *      this segment with synced_lsn >= e. Otherwise the tail was torn by the crash and is cut.
+ *   4. Files beyond the newest segment hold nothing, by the order in which a segment is activated;
+ *      if one does, the manifest is not the last one that was written, and that is corruption too.
+ *   5. Until here nothing was changed. recovery_restart then writes a new segment (new salt, next
+ *      epoch) that begins after the last batch which is proven to be on stable storage: what is
+ *      behind it was read, but perhaps only from the cache of the disk, and is copied. A newest
+ *      segment that is less than half full is copied whole and then removed, so that a server that
+ *      is started often does not leave a trail of nearly empty segments.
+ *
+ * Input is never trusted: every size is compared with the file before it is used, every loop ends
+ * with the file or the directory, and memory is bounded by the largest file. */
+#ifndef WAL_RECOVERY_H
+#define WAL_RECOVERY_H
+
+#include "wal/writer.h"
+
+enum { RECOVERY_SPARES_MAX = 2 };
+
+struct recovery {
+    const struct wal_options *options;
+    struct wal_recovery *report;
+    struct inventory *inventory; /* the files of the directory, private to recovery.c */
+
+    /* What was found: */
+    struct manifest manifest;
+    bool new_directory;           /* there was no manifest */
+    struct segment_header newest; /* number 0: the log has no segment yet */
+    uint64_t newest_size;
+    uint64_t end_offset; /* behind the last good batch of the newest segment */
+    lsn_t last_lsn;
+    lsn_t proven_lsn; /* what is proven to be on stable storage */
+
+    /* What is left for the owner: */
+    uint64_t spares[RECOVERY_SPARES_MAX];
+    size_t spares_count;
+    uint64_t next_spare; /* a number that no spare has */
+    uint64_t log_bytes;  /* of the segments that make the log */
+    uint64_t log_segments;
+    lsn_t first_lsn;
+};
+
+/* Steps 1 to 4. recovery_deinit is due afterwards in any case. */
+enum wal_open_status recovery_read(struct recovery *r, const struct wal_options *options,
+                                   wal_visit *visit, void *context);
+
+/* Step 5: makes 'w' the writer of the new segment. Not DISK_OK: report->problem says what failed;
+ * the next recovery finds the same log. */
+enum disk_status recovery_restart(struct recovery *r, struct writer *w);
+
+void recovery_deinit(struct recovery *r);
+
+#endif

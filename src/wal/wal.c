@@ -1,0 +1,520 @@
+/* wal.h - the event loop's side of the log, and the flush that carries a batch to the disk.
+ *
+ *   event loop                       any one thread                event loop
+ *   wal_frame_begin/end ...          wal_flush_run                 wal_flush_end
+ *   pending --begin: swapped--> flush.batch --written, synced--> figures, LSNs
+ *
+ * Two buffers take turns: frames go to 'pending' while the other one is written. Between begin and
+ * end the flush and the writer belong to the thread that runs it; everything else belongs to the
+ * event loop, always.
+ *
+ * A flush writes at most one batch and so takes at most one step to a new segment. If that step
+ * finds the disk full, nothing has been written yet: the flush is parked and tried again once a
+ * second, its replies wait, and wal_has_room keeps further writes out. Everything else that fails
+ * is final. */
+#include "wal/wal.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/memory.h"
+#include "wal/recovery.h"
+#include "wal/writer.h"
+
+#include <inttypes.h>
+
+enum {
+    SPARES_MAX = RECOVERY_SPARES_MAX,
+    IDLE_MS = 10,
+    EVERYSEC_MS = 1000,
+    FULL_RETRY_MS = 1000,
+    BATCH_BYTES_KEPT = 8 * 1024 * 1024, /* a larger buffer is freed after its batch */
+};
+
+struct wal_flush {
+    struct writer *writer;
+    struct buf batch; /* room for the header, frames */
+    struct batch_header header;
+    struct segment_plan plan; /* when 'rolling' */
+    bool appending;           /* there is a batch to write */
+    bool rolling;             /* it goes to a new segment */
+    bool syncing;
+
+    /* What the run found: */
+    enum disk_status status;
+    bool parked; /* the disk is full; nothing happened */
+    uint64_t sync_ns;
+};
+
+struct wal_spare {
+    struct disk *disk;
+    uint64_t number;
+    uint64_t size;
+    enum disk_status status;
+};
+
+struct wal {
+    struct disk *disk;
+    const struct trace *trace;
+    uint64_t segment_bytes;
+    enum wal_policy policy;
+    enum disk_status status; /* the first failure; sticky */
+
+    struct buf pending;
+    uint32_t pending_count;
+    bool frame_open;
+    size_t frame_start;
+
+    lsn_t appended_lsn;
+    lsn_t written_lsn;
+    lsn_t synced_lsn;
+    lsn_t durable_lsn;
+    lsn_t carried_lsn; /* the synced_lsn in the last batch: the marker is due while it is less */
+    int64_t begin_ms;  /* of the last wal_flush_begin that lent a flush */
+    int64_t batch_ms;  /* of the last one with a batch */
+    int64_t sync_ms;   /* of the last one with a sync */
+
+    struct writer writer;
+    struct wal_flush flush;
+    bool flushing;
+    bool parked;
+    int64_t retry_ms; /* when a parked flush is tried again */
+
+    uint64_t spares[SPARES_MAX];
+    size_t spares_count;
+    uint64_t next_spare;
+    struct wal_spare spare;
+    bool spare_making;
+    bool spare_failed; /* the last attempt */
+    int64_t spare_retry_ms;
+
+    struct wal_figures figures;
+};
+
+/* ---- opening and closing ---- */
+
+static void say_recovered(const struct trace *trace, const struct wal_recovery *report)
+{
+    trace_write(trace, TRACE_NOTICE,
+                "log: %" PRIu64 " frames in %" PRIu64 " batches and %" PRIu64
+                " segments read, last LSN %" PRIu64,
+                report->frames, report->batches, report->segments, report->last_lsn);
+    if (report->torn_bytes > 0) {
+        trace_write(trace, TRACE_WARNING,
+                    "log: a torn tail of %" PRIu64 " bytes after LSN %" PRIu64
+                    " was cut; it was never acknowledged as being on stable storage",
+                    report->torn_bytes, report->last_lsn);
+    }
+}
+
+static struct wal *create(const struct wal_options *options)
+{
+    struct wal *w = memory_allocate_zeroed(sizeof(*w));
+    w->disk = options->disk;
+    w->trace = options->trace;
+    w->segment_bytes = options->segment_bytes;
+    w->policy = options->policy;
+    w->writer = (struct writer){
+        .disk = options->disk,
+        .random = {.state = options->random_seed},
+        .segment_bytes = options->segment_bytes,
+    };
+    w->flush.writer = &w->writer;
+    return w;
+}
+
+static void take_recovered(struct wal *w, const struct recovery *r)
+{
+    CHECK(r->spares_count <= SPARES_MAX);
+    w->appended_lsn = r->last_lsn;
+    w->written_lsn = r->last_lsn;
+    w->synced_lsn = r->last_lsn;
+    w->durable_lsn = r->last_lsn;
+    w->carried_lsn = r->last_lsn; /* the manifest says so */
+    w->spares_count = r->spares_count;
+    memcpy(w->spares, r->spares, sizeof(w->spares));
+    w->next_spare = r->next_spare;
+    w->figures.segments = r->log_segments;
+    w->figures.bytes = r->log_bytes;
+    w->figures.first_lsn = r->first_lsn == 0 ? 1 : r->first_lsn;
+    w->figures.segment_number = w->writer.header.number;
+    w->figures.epoch = w->writer.header.epoch;
+}
+
+struct wal *wal_open(const struct wal_options *options, wal_visit *visit, void *context,
+                     struct wal_recovery *recovery, enum wal_open_status *status)
+{
+    CHECK(options->segment_bytes >= 2 * DISK_BLOCK_BYTES);
+    CHECK(options->segment_bytes % DISK_BLOCK_BYTES == 0);
+    *recovery = (struct wal_recovery){0};
+    struct recovery r = {.report = recovery};
+    struct wal *w = create(options);
+    *status = recovery_read(&r, options, visit, context);
+    if (*status == WAL_OPEN_OK && recovery_restart(&r, &w->writer) != DISK_OK)
+        *status = WAL_OPEN_DISK;
+    if (*status == WAL_OPEN_OK) {
+        take_recovered(w, &r);
+        say_recovered(options->trace, recovery);
+    } else {
+        CHECK(recovery->problem[0] != '\0');
+        writer_close(&w->writer);
+        memory_free(w, sizeof(*w));
+        w = NULL;
+    }
+    recovery_deinit(&r);
+    return w;
+}
+
+/* What was written gets synced, and the manifest says how far, so that the next start can tell a
+ * lost end from a log that was closed here. Nobody waits for it: a failure changes nothing. */
+static void close_cleanly(struct wal *w)
+{
+    enum disk_status status = DISK_OK;
+    if (w->writer.unsynced) status = writer_sync(&w->writer);
+    if (status == DISK_OK && w->writer.manifest.synced_lsn < w->written_lsn) {
+        w->writer.manifest.synced_lsn = w->written_lsn;
+        status = manifest_prepare(w->disk, &w->writer.manifest);
+        if (status == DISK_OK) status = manifest_switch(w->disk);
+    }
+    if (status != DISK_OK)
+        trace_write(w->trace, TRACE_WARNING, "log: closing it: %s", disk_status_text(status));
+}
+
+void wal_close(struct wal *w)
+{
+    CHECK(!w->flushing);
+    CHECK(!w->spare_making);
+    if (w->status == DISK_OK) close_cleanly(w);
+    writer_close(&w->writer);
+    buf_deinit(&w->pending);
+    buf_deinit(&w->flush.batch);
+    memory_free(w, sizeof(*w));
+}
+
+/* ---- appending ---- */
+
+struct buf *wal_frame_begin(struct wal *w)
+{
+    CHECK(!w->frame_open);
+    if (w->pending.size == 0) {
+        buf_reserve(&w->pending, BATCH_HEADER_BYTES);
+        buf_advance(&w->pending, BATCH_HEADER_BYTES);
+    }
+    CHECK(w->pending.size >= BATCH_HEADER_BYTES);
+    w->frame_open = true;
+    w->frame_start = w->pending.size;
+    buf_append_u32(&w->pending, 0);
+    return &w->pending;
+}
+
+size_t wal_frame_size(const struct wal *w)
+{
+    CHECK(w->frame_open);
+    CHECK(w->pending.size >= w->frame_start + BATCH_FRAME_HEADER_BYTES);
+    return w->pending.size - w->frame_start - BATCH_FRAME_HEADER_BYTES;
+}
+
+lsn_t wal_frame_end(struct wal *w)
+{
+    size_t size = wal_frame_size(w);
+    CHECK(size <= FRAME_BYTES_MAX);
+    CHECK(w->pending_count < UINT32_MAX);
+    struct buf header = {.data = w->pending.data + w->frame_start,
+                         .capacity = BATCH_FRAME_HEADER_BYTES};
+    buf_append_u32(&header, (uint32_t)size);
+    w->frame_open = false;
+    w->pending_count++;
+    w->appended_lsn++;
+    if (w->policy != WAL_SYNC_ALWAYS && w->status == DISK_OK) w->durable_lsn = w->appended_lsn;
+    return w->appended_lsn;
+}
+
+void wal_frame_cancel(struct wal *w)
+{
+    CHECK(w->frame_open);
+    CHECK(w->frame_start >= BATCH_HEADER_BYTES);
+    w->pending.size = w->frame_start;
+    w->frame_open = false;
+}
+
+lsn_t wal_appended_lsn(const struct wal *w)
+{
+    return w->appended_lsn;
+}
+
+lsn_t wal_durable_lsn(const struct wal *w)
+{
+    return w->durable_lsn;
+}
+
+lsn_t wal_synced_lsn(const struct wal *w)
+{
+    return w->synced_lsn;
+}
+
+size_t wal_pending_bytes(const struct wal *w)
+{
+    return w->pending.size == 0 ? 0 : w->pending.size - BATCH_HEADER_BYTES;
+}
+
+/* ---- group commit: begin ---- */
+
+static bool marker_wanted(const struct wal *w)
+{
+    return w->pending_count == 0 && w->carried_lsn < w->synced_lsn;
+}
+
+static bool sync_wanted(const struct wal *w, bool appending, int64_t now_ms)
+{
+    bool dirty = appending || w->written_lsn > w->synced_lsn;
+    switch (w->policy) {
+    case WAL_SYNC_ALWAYS: return dirty;
+    case WAL_SYNC_EVERYSEC: return dirty && now_ms - w->sync_ms >= EVERYSEC_MS;
+    case WAL_SYNC_NO: break;
+    }
+    return false;
+}
+
+/* Lends a spare to the flush; it counts as taken when the flush ends well. */
+static void plan_segment(struct wal *w, struct wal_flush *f)
+{
+    uint64_t padded = batch_padded_size(f->batch.size);
+    f->rolling = !writer_fits(&w->writer, padded);
+    if (!f->rolling) return;
+    f->plan = writer_next_plan(&w->writer, f->header.first_lsn, padded);
+    if (w->spares_count > 0) f->plan.spare = w->spares[w->spares_count - 1];
+    f->plan.fresh = w->next_spare++;
+}
+
+static void take_batch(struct wal *w, struct wal_flush *f)
+{
+    CHECK(f->batch.size == 0);
+    struct buf empty = f->batch;
+    f->batch = w->pending;
+    w->pending = empty;
+    if (f->batch.size == 0) {
+        buf_reserve(&f->batch, BATCH_HEADER_BYTES);
+        buf_advance(&f->batch, BATCH_HEADER_BYTES);
+    }
+    f->header = (struct batch_header){
+        .count = w->pending_count,
+        .first_lsn = w->written_lsn + 1,
+        .synced_lsn = w->synced_lsn,
+    };
+    w->pending_count = 0;
+    CHECK(batch_last_lsn(&f->header) == w->appended_lsn);
+}
+
+static struct wal_flush *lend_flush(struct wal *w, int64_t now_ms)
+{
+    struct wal_flush *f = &w->flush;
+    if (f->appending) plan_segment(w, f);
+    f->status = DISK_OK;
+    f->parked = false;
+    f->sync_ns = 0;
+    w->flushing = true;
+    w->begin_ms = now_ms;
+    return f;
+}
+
+struct wal_flush *wal_flush_begin(struct wal *w, int64_t now_ms)
+{
+    CHECK(!w->frame_open);
+    if (w->status != DISK_OK || w->flushing) return NULL;
+    if (w->parked) return now_ms >= w->retry_ms ? lend_flush(w, now_ms) : NULL;
+    bool marker = marker_wanted(w) && now_ms - w->batch_ms >= IDLE_MS;
+    bool appending = w->pending_count > 0 || marker;
+    bool syncing = sync_wanted(w, w->pending_count > 0, now_ms);
+    if (marker && w->policy == WAL_SYNC_ALWAYS) syncing = true;
+    if (!appending && !syncing) return NULL;
+
+    struct wal_flush *f = &w->flush;
+    f->appending = appending;
+    f->rolling = false;
+    f->syncing = syncing;
+    if (appending) {
+        take_batch(w, f);
+        w->batch_ms = now_ms;
+    }
+    if (syncing) w->sync_ms = now_ms;
+    return lend_flush(w, now_ms);
+}
+
+/* ---- group commit: run, on another thread ---- */
+
+/* The old segment is synced whatever the policy: the new one's header says that it was. */
+static enum disk_status roll(struct wal_flush *f)
+{
+    enum disk_status status = DISK_OK;
+    if (f->writer->unsynced) status = writer_sync(f->writer);
+    if (status == DISK_OK) status = writer_prepare(f->writer, &f->plan, &f->parked);
+    if (status == DISK_OK) status = writer_activate(f->writer);
+    return status;
+}
+
+void wal_flush_run(struct wal_flush *f)
+{
+    CHECK(f->status == DISK_OK);
+    CHECK(f->appending || f->syncing);
+    enum disk_status status = DISK_OK;
+    if (f->rolling) status = roll(f);
+    if (status == DISK_OK && f->appending) status = writer_append(f->writer, &f->batch, &f->header);
+    if (status == DISK_OK && f->syncing) {
+        status = writer_sync(f->writer);
+        f->sync_ns = f->writer->sync_ns;
+    }
+    f->status = status;
+}
+
+/* ---- group commit: end ---- */
+
+static void count_segment(struct wal *w, const struct wal_flush *f)
+{
+    struct wal_figures *s = &w->figures;
+    if (writer_takes_spare(&w->writer, &f->plan)) {
+        CHECK(w->spares_count > 0);
+        /* One that was made meanwhile may stand behind the one that was lent. */
+        for (size_t i = 0; i < w->spares_count; i++)
+            if (w->spares[i] == f->plan.spare) w->spares[i] = w->spares[w->spares_count - 1];
+        w->spares_count--;
+    }
+    s->segments++;
+    s->bytes += w->writer.size;
+    s->segment_number = w->writer.header.number;
+    if (w->synced_lsn < f->header.first_lsn - 1) w->synced_lsn = f->header.first_lsn - 1;
+}
+
+static void count_batch(struct wal *w, struct wal_flush *f)
+{
+    w->figures.batches++;
+    w->figures.frames += f->header.count;
+    w->written_lsn = batch_last_lsn(&f->header);
+    w->carried_lsn = f->header.synced_lsn;
+    f->batch.size = 0;
+    if (f->batch.capacity > BATCH_BYTES_KEPT) buf_deinit(&f->batch);
+}
+
+static void count_sync(struct wal *w, const struct wal_flush *f)
+{
+    struct wal_figures *s = &w->figures;
+    w->synced_lsn = w->written_lsn;
+    s->syncs++;
+    s->sync_ns_last = f->sync_ns;
+    s->sync_ns_total += f->sync_ns;
+    if (f->sync_ns > s->sync_ns_max) s->sync_ns_max = f->sync_ns;
+}
+
+/* The disk is full and nothing was written: the same batch is tried again later. */
+static void park(struct wal *w)
+{
+    if (!w->parked)
+        trace_write(w->trace, TRACE_WARNING,
+                    "log: no space for a new segment; writes wait until there is");
+    w->parked = true;
+    w->retry_ms = w->begin_ms + FULL_RETRY_MS;
+}
+
+enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f)
+{
+    CHECK(w->flushing && f == &w->flush);
+    w->flushing = false;
+    if (f->parked) {
+        CHECK(f->status == DISK_FULL);
+        park(w);
+        return w->status;
+    }
+    if (f->status != DISK_OK) {
+        CHECK(w->status == DISK_OK);
+        w->status = f->status;
+        trace_write(w->trace, TRACE_WARNING, "log: writing it failed (%s); nothing more is kept",
+                    disk_status_text(f->status));
+        return w->status;
+    }
+    if (w->parked) trace_write(w->trace, TRACE_NOTICE, "log: there is space again");
+    w->parked = false;
+    if (f->rolling) count_segment(w, f);
+    if (f->appending) count_batch(w, f);
+    if (f->syncing) count_sync(w, f);
+    /* Never back: what a weaker policy let through before the policy changed has left. */
+    if (w->synced_lsn > w->durable_lsn) w->durable_lsn = w->synced_lsn;
+    CHECK(w->synced_lsn <= w->written_lsn && w->written_lsn <= w->appended_lsn);
+    return DISK_OK;
+}
+
+int64_t wal_flush_due_ms(const struct wal *w)
+{
+    if (w->status != DISK_OK || w->flushing) return INT64_MAX;
+    if (w->parked) return w->retry_ms;
+    int64_t due = INT64_MAX;
+    if (marker_wanted(w)) due = w->batch_ms + IDLE_MS;
+    if (w->written_lsn > w->synced_lsn) {
+        int64_t sync_due = INT64_MAX;
+        if (w->policy == WAL_SYNC_ALWAYS) sync_due = 0;
+        if (w->policy == WAL_SYNC_EVERYSEC) sync_due = w->sync_ms + EVERYSEC_MS;
+        if (sync_due < due) due = sync_due;
+    }
+    return due;
+}
+
+/* ---- spares ---- */
+
+struct wal_spare *wal_spare_begin(struct wal *w, int64_t now_ms)
+{
+    if (w->status != DISK_OK || w->spare_making || w->spares_count == SPARES_MAX) return NULL;
+    if (w->spare_failed && now_ms < w->spare_retry_ms) return NULL;
+    CHECK(w->spares_count < SPARES_MAX);
+    w->spare = (struct wal_spare){
+        .disk = w->disk,
+        .number = w->next_spare++,
+        .size = w->segment_bytes,
+    };
+    w->spare_making = true;
+    return &w->spare;
+}
+
+void wal_spare_run(struct wal_spare *s)
+{
+    CHECK(s->number > 0);
+    CHECK(s->size > 0);
+    s->status = segment_make_spare(s->disk, s->number, s->size);
+}
+
+enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_ms)
+{
+    CHECK(w->spare_making && s == &w->spare);
+    CHECK(w->spares_count < SPARES_MAX);
+    w->spare_making = false;
+    bool failed_before = w->spare_failed;
+    w->spare_failed = s->status != DISK_OK;
+    if (s->status == DISK_OK) {
+        w->spares[w->spares_count++] = s->number;
+        return DISK_OK;
+    }
+    w->spare_retry_ms = now_ms + FULL_RETRY_MS;
+    if (!failed_before)
+        trace_write(w->trace, TRACE_WARNING, "log: no segment could be made ahead of need: %s",
+                    disk_status_text(s->status));
+    return s->status;
+}
+
+bool wal_has_room(const struct wal *w)
+{
+    if (w->status != DISK_OK || w->parked) return false;
+    return w->spares_count > 0 || !w->spare_failed;
+}
+
+/* From a weaker policy to 'always', durable_lsn stands still until a sync has caught up with it:
+ * wal_flush_due_ms asks for that sync at once. */
+void wal_set_policy(struct wal *w, enum wal_policy policy)
+{
+    CHECK(w->durable_lsn >= w->synced_lsn);
+    CHECK(!w->frame_open);
+    w->policy = policy;
+    if (policy != WAL_SYNC_ALWAYS && w->status == DISK_OK) w->durable_lsn = w->appended_lsn;
+}
+
+void wal_measure(const struct wal *w, struct wal_figures *figures)
+{
+    CHECK(figures != NULL);
+    *figures = w->figures;
+    figures->last_status = w->status;
+}
