@@ -158,7 +158,7 @@ size_t chain_vectors(const struct chain *c, struct iovec *vectors, size_t count)
         if (end > c->released) end = c->released;
         if (end > position) {
             /* writev does not write through the pointer; its type cannot say so. */
-            vectors[filled].iov_base = (char *)block->data + (position - block->begin);
+            vectors[filled].iov_base = (char *)(uintptr_t)block->data + (position - block->begin);
             vectors[filled].iov_len = (size_t)(end - position);
             filled++;
             position = end;

@@ -15,7 +15,7 @@
 #define REQUEST_BULK_BYTES_MAX   (512 * MIB)
 #define REQUEST_ARGUMENTS_MAX    (1024 * 1024)
 #define REQUEST_INLINE_BYTES_MAX (64 * KIB)
-#define REQUEST_BYTES_MAX        (1 * GIB) /* all arguments of one request, client-query-buffer-limit */
+#define REQUEST_BYTES_MAX        (1 * GIB) /* of one request, as client-query-buffer-limit */
 
 /* Before a connection has authenticated (design/security.md, CVE-2021-32675, CVE-2025-21605). */
 #define REQUEST_LOGIN_ARGUMENTS_MAX  10

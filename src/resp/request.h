@@ -26,7 +26,8 @@ enum request_status {
 struct request_limits {
     size_t arguments_max;
     size_t bulk_bytes_max;
-    size_t request_bytes_max;
+    size_t request_bytes_max; /* with its headers, from the first byte to the last */
+    bool before_login;        /* for the wording: what is too large here may be fine later */
 };
 
 extern const struct request_limits request_limits_login; /* before authentication */
@@ -35,9 +36,9 @@ extern const struct request_limits request_limits_full;
 struct request_parser {
     struct slice *arguments; /* capacity 'arguments_capacity', owned; small ones are kept */
     size_t arguments_capacity;
-    size_t arguments_count;   /* of the READY request */
-    size_t bytes_consumed;    /* by the READY or EMPTY request */
-    char error[128];          /* of a MALFORMED request, without "-" and CR LF: "ERR Protocol ..." */
+    size_t arguments_count; /* of the READY request */
+    size_t bytes_consumed;  /* by the READY or EMPTY request */
+    char error[128];        /* of a MALFORMED request, without "-" and CR LF: "ERR Protocol ..." */
     /* private: the state of an unfinished request, as offsets from its first byte */
     size_t position;
     size_t arguments_expected;
@@ -53,6 +54,12 @@ void request_deinit(struct request_parser *p);
  * are unquoted in place, hence input is not const) or an array of bulk strings. */
 enum request_status request_parse(struct request_parser *p, struct slice input,
                                   const struct request_limits *limits);
+
+/* Do these bytes, the first ones of a request that does not begin with '*', belong to another
+ * protocol: HTTP ("POST ", "Host:"), TLS, SSH? Such a connection must be closed at once, because a
+ * browser or a proxy can be made to send us commands that way (design/security.md). Ask again when
+ * more bytes have come: too few to tell is false. */
+bool request_is_foreign(struct slice first_bytes);
 
 /* After INCOMPLETE: the size that the input must reach before another call can make progress, for
  * the owner to reserve memory for a large argument once. At least the present size + 1. */
