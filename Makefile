@@ -97,12 +97,14 @@ SIM_PARTS    := $(filter-out %_test.c $(SIM_MAIN),$(wildcard tests/sim/*.c))
 SIM_TESTS    := $(wildcard tests/sim/*_test.c)
 INTEGRATION_SOURCES := $(wildcard tests/integration/*_test.c)
 INTEGRATION_PARTS   := $(filter-out %_test.c,$(wildcard tests/integration/*.c))
+BENCH_SOURCES       := $(wildcard tests/bench/*_bench.c)
 
 SERVER := $(if $(SERVER_MAIN),$(DIR)/irmak-server)
 SIM    := $(if $(SIM_PARTS)$(SIM_MAIN),$(DIR)/irmak-sim)
 UNIT_PROGRAMS        := $(UNIT_SOURCES:src/%.c=$(DIR)/test/%)
 SIM_TEST_PROGRAMS    := $(SIM_TESTS:tests/%.c=$(DIR)/test/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION_SOURCES:tests/%.c=$(DIR)/test/%)
+BENCH_PROGRAMS       := $(BENCH_SOURCES:tests/%.c=$(DIR)/%)
 
 # knows_ROOM: the rooms on ROOM's line of layers.txt; reach: ROOM and all that it knows, in depth.
 comma := ,
@@ -181,8 +183,10 @@ tidy-fast: ## the part of tidy that takes seconds
 format: ## lay out every C file with clang-format
 	@find src tests -name '*.[ch]' -exec clang-format -i {} +
 
-bench: ## performance figures
-	@$(call delegate,redis-tests/bench tests/bench)
+bench: ## performance figures: tests/bench/*_bench.c, then redis-tests/bench beside redis-server
+	+@$(again) programs bench-programs
+	@set -e; for program in $(BENCH_PROGRAMS); do echo "== $$program"; "$$program"; done
+	@$(call delegate,redis-tests/bench)
 
 fuzz: ## fuzz the parsers and loaders
 	@$(call delegate,tests/fuzz/run)
@@ -209,21 +213,22 @@ clean: ## remove all that was built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-# The first of the scripts that exists does the work.
+# The script does the work.
 define delegate
-for script in $1; do if [ -x "$$script" ]; then exec "$$script"; fi; done; \
-    echo "make $@: there is no $(subst $() $(), or ,$1) yet" >&2; exit 1
+if [ -f $1 ] && [ -x $1 ]; then exec $1; fi; echo "make $@: there is no $1 yet" >&2; exit 1
 endef
 
 # --- how it is built -----------------------------------------------------------------------------
 
-.PHONY: programs tests unit-programs sim-programs integration-programs analysed FORCE
+.PHONY: programs tests unit-programs sim-programs integration-programs bench-programs \
+        analysed FORCE
 programs: $(SERVER) $(if $(SERVER),,no-server)
 tests: unit-programs sim-programs integration-programs
 unit-programs: $(UNIT_PROGRAMS) $(if $(filter *,$(ROOM)),$(SIM_TEST_PROGRAMS))
 sim-programs: $(SIM)
 integration-programs: $(INTEGRATION_PROGRAMS)
-programs tests unit-programs sim-programs integration-programs analysed: ; @:
+bench-programs: $(BENCH_PROGRAMS)
+programs tests unit-programs sim-programs integration-programs bench-programs analysed: ; @:
 
 .PHONY: no-server
 no-server:
@@ -285,6 +290,12 @@ $(DIR)/test/integration/%_test: $(TEST_OBJ)/tests/integration/%_test.o \
 	@mkdir -p $(@D)
 	$(call link,$(ALWAYS) $(TEST_OPT),-lcmocka -lhiredis)
 
+# Measured as it is shipped: the objects of the server.
+$(DIR)/bench/%: $(SERVER_OBJ)/tests/bench/%.o $(patsubst %.c,$(SERVER_OBJ)/%.o,$(LIBRARY)) \
+        $(DIR)/sources
+	@mkdir -p $(@D)
+	$(call link,$(ALWAYS) $(SERVER_OPT))
+
 # What clang-tidy says of each file, asked again only after a change: the object is newer when the
 # file or any of its headers is. An empty answer is a good one; tests/tidy/run shows the others.
 ANALYSED := $(patsubst %.c,$(BUILD)/tidy/%.analysed,\
@@ -295,6 +306,6 @@ $(BUILD)/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy tests/tidy/analyse.sh
 	$(call say,TIDY $<)tests/tidy/analyse.sh $< \
 	    $(filter-out -Werror,$(WARNINGS)) $(PACKAGE_CFLAGS) > $@
 
--include $(patsubst %.c,$(SERVER_OBJ)/%.d,$(SERVER_SOURCES))
+-include $(patsubst %.c,$(SERVER_OBJ)/%.d,$(SERVER_SOURCES) $(BENCH_SOURCES))
 -include $(patsubst %.c,$(TEST_OBJ)/%.d,$(LIBRARY) $(SIM_PARTS) $(SIM_MAIN) $(UNIT_SOURCES) \
     $(SIM_TESTS) $(INTEGRATION_SOURCES) $(INTEGRATION_PARTS))
