@@ -16,7 +16,7 @@ enum {
     SCAN_RANGES_PER_COUNT = 10, /* buckets looked at for every key asked for, as Redis does */
 };
 
-struct scan {
+struct visitor {
     store_visit *visit;
     void *context;
     size_t visited;
@@ -24,11 +24,11 @@ struct scan {
 
 static void visit_entry(void *context, struct entry *e, uint64_t hash)
 {
-    struct scan *scan = context;
+    struct visitor *visitor = context;
     struct value value;
     entry_value(e, &value);
-    scan->visit(scan->context, entry_key(e), &value, entry_expiry(e));
-    scan->visited++;
+    visitor->visit(visitor->context, entry_key(e), &value, entry_expiry(e));
+    visitor->visited++;
     (void)hash;
 }
 
@@ -42,29 +42,38 @@ static unsigned occupied_slot(const struct database *d, unsigned slot)
     return slot;
 }
 
-uint64_t store_scan(const struct store *s, unsigned database, uint64_t cursor, size_t count,
-                    store_visit *visit, void *context)
+void store_scan_keys(const struct store *s, struct store_scan *scan, store_visit *visit,
+                     void *context)
 {
-    CHECK(database < DATABASES_COUNT);
-    CHECK(count > 0);
-    const struct database *d = &s->databases[database];
-    if (d->count == 0 || cursor >> CURSOR_SLOT_SHIFT >= SLOTS_COUNT) return 0;
-    struct scan scan = {.visit = visit, .context = context};
-    struct table_range range = {.first = (uint32_t)cursor, .seed = s->seed};
-    unsigned slot = (unsigned)(cursor >> CURSOR_SLOT_SHIFT);
+    CHECK(scan->database < DATABASES_COUNT);
+    CHECK(scan->count > 0);
+    const struct database *d = &s->databases[scan->database];
+    struct visitor visitor = {.visit = visit, .context = context};
+    struct table_range range = {.first = (uint32_t)scan->cursor, .seed = s->seed};
+    uint64_t slot = scan->cursor >> CURSOR_SLOT_SHIFT;
+    scan->cursor = 0;
+    if (d->count == 0 || slot >= SLOTS_COUNT) return;
     for (size_t ranges = 0;; ranges++) {
-        unsigned occupied = occupied_slot(d, slot);
-        if (occupied == SLOTS_COUNT) return 0;
+        unsigned occupied = occupied_slot(d, (unsigned)slot);
+        if (occupied == SLOTS_COUNT) return;
         if (occupied > slot) range.first = 0;
         slot = occupied;
-        if (scan.visited >= count || ranges / SCAN_RANGES_PER_COUNT >= count)
-            return (uint64_t)slot << CURSOR_SLOT_SHIFT | range.first;
+        if (visitor.visited >= scan->count || ranges / SCAN_RANGES_PER_COUNT >= scan->count) break;
         const struct table *t = &d->tables[slot];
         range.last = table_range_last(t, range.first);
-        table_visit_range(t, &range, visit_entry, &scan);
+        table_visit_range(t, &range, visit_entry, &visitor);
         range.first = range.last + 1; /* 0 behind the last one */
         if (range.first == 0) slot++;
     }
+    scan->cursor = slot << CURSOR_SLOT_SHIFT | range.first;
+}
+
+uint64_t store_scan(const struct store *s, unsigned database, uint64_t cursor, size_t count,
+                    store_visit *visit, void *context)
+{
+    struct store_scan scan = {.database = database, .cursor = cursor, .count = count};
+    store_scan_keys(s, &scan, visit, context);
+    return scan.cursor;
 }
 
 bool store_random(const struct store *s, unsigned database, struct random *random,

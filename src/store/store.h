@@ -113,13 +113,22 @@ uint64_t store_slot_count(const struct store *s, unsigned database, uint16_t slo
 bool store_random(const struct store *s, unsigned database, struct random *random,
                   struct slice *name);
 
-/* Visits keys from 'cursor' (0: the beginning) until at least 'count' were visited (fewer where
- * the tables are nearly empty) and a safe place to stop is reached; returns the next cursor, 0 at
- * the end or when the cursor is not one that a scan returned. A key present from the first
- * call to the last is visited exactly once, also while tables grow or shrink in between. One call
- * visits at most a small multiple of count, however many keys share one slot. */
+/* Visits keys from 'cursor' until at least 'count' were visited (fewer where the tables are nearly
+ * empty) and a safe place to stop is reached. A key present from the first call to the last is
+ * visited exactly once, also while tables grow or shrink in between. One call visits at most a
+ * small multiple of count, however many keys share one slot. A cursor that no scan returned is
+ * harmless: it may skip keys, and beyond the last slot it ends the scan. */
 typedef void store_visit(void *context, struct slice name, const struct value *value,
                          int64_t expiry_ms);
+struct store_scan {
+    unsigned database;
+    uint64_t cursor; /* in: where to begin, 0 at first; out: where to go on, 0 at the end */
+    size_t count;    /* > 0 */
+};
+void store_scan_keys(const struct store *s, struct store_scan *scan, store_visit *visit,
+                     void *context);
+
+/* The same, returning the next cursor. */
 uint64_t store_scan(const struct store *s, unsigned database, uint64_t cursor, size_t count,
                     store_visit *visit, void *context);
 

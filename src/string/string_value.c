@@ -1,5 +1,5 @@
-/* string_value.c - see string_value.h. Nothing here allocates or keeps anything: a change of a string
- * is decided here and carried out by db/. */
+/* string_value.c - see string_value.h. Nothing here allocates or keeps anything: what becomes of a
+ * string is decided here and carried out by db/. */
 #include "string/string_value.h"
 
 #include "base/check.h"

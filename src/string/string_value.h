@@ -10,9 +10,9 @@
 /* A string as a reader sees it: bytes or an integer, lent by its owner. */
 struct string_view {
     bool is_integer;
-    int64_t integer;      /* is_integer */
-    struct slice bytes;   /* else */
-    void *shared;         /* struct shared * behind 'bytes' for replies without a copy, or NULL */
+    int64_t integer;    /* is_integer */
+    struct slice bytes; /* else */
+    void *shared;       /* struct shared * behind 'bytes' for replies without a copy, or NULL */
 };
 
 /* The bytes of the view; an integer is printed into 'text', which must outlive the result. */
@@ -30,7 +30,7 @@ bool string_range(size_t size, int64_t start, int64_t end, size_t *first, size_t
 enum string_result {
     STRING_OK,
     STRING_NOT_INTEGER,
-    STRING_OVERFLOW,  /* "increment or decrement would overflow" */
+    STRING_OVERFLOW, /* "increment or decrement would overflow" */
     STRING_NOT_FLOAT,
     STRING_NAN,       /* "increment would produce NaN or Infinity" */
     STRING_TOO_LARGE, /* "string exceeds maximum allowed size (512MB)" */
