@@ -33,8 +33,8 @@ struct client {
     bool no_evict;
     bool no_touch;
     enum client_reply_mode reply_mode;
-    bool skip_reply;         /* of the request after CLIENT REPLY SKIP */
-    bool close_after_reply;  /* QUIT, or killed by itself: no further request is read */
+    bool skip_reply;            /* of the request after CLIENT REPLY SKIP */
+    bool close_after_reply;     /* QUIT, or killed by itself: no further request is read */
     struct buf name;            /* CLIENT SETNAME */
     struct buf library_name;    /* CLIENT SETINFO LIB-NAME */
     struct buf library_version; /* CLIENT SETINFO LIB-VER */
@@ -42,10 +42,10 @@ struct client {
 
     /* Figures for CLIENT LIST, kept by the engine. */
     uint64_t requests;
-    uint64_t input_bytes;        /* received in all */
-    uint64_t output_bytes;       /* sent in all */
-    size_t input_buffer_bytes;   /* unparsed now */
-    size_t output_buffer_bytes;  /* unsent now */
+    uint64_t input_bytes;       /* received in all */
+    uint64_t output_bytes;      /* sent in all */
+    size_t input_buffer_bytes;  /* unparsed now */
+    size_t output_buffer_bytes; /* unsent now */
 };
 
 #endif

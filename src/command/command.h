@@ -43,9 +43,11 @@ struct command_context {
     const struct host *host;
     const struct session_host *sessions;
     struct command_statistics *statistics; /* of all rows, by their index */
-    struct wait *wait; /* to be filled in before OUTCOME_WAIT */
-    int64_t now_us;    /* the tick's clock */
-    int64_t now_ms;    /* the same, as db_now_ms */
+    struct wait *wait;                     /* to be filled in before OUTCOME_WAIT */
+    int64_t now_us;                        /* the tick's clock */
+    int64_t now_ms;                        /* the same, as db_now_ms */
+    int64_t clock_ns; /* when the request before this one ended, by host->monotonic_ns: the start
+                       * of this one; 0: not known. Executing sets it, the owner clears it */
 };
 
 typedef enum outcome command_function(struct command_context *c);
@@ -71,11 +73,13 @@ enum command_flag {
 };
 
 /* Where the keys of a request stand: as COMMAND's key specifications. */
-enum key_search { KEYS_NONE, KEYS_RANGE, KEYS_KEYWORD };
+enum key_search { KEYS_NONE, KEYS_RANGE, KEYS_KEYWORD, KEYS_COUNTED };
+enum { COMMAND_KEYS_MAX = 2 }; /* RENAME uses its two keys in two ways */
 struct command_keys {
     enum key_search search;
-    int first;           /* index of the first key; KEYS_KEYWORD: where the search begins */
-    int last;            /* index of the last; negative from the end (-1: the last argument) */
+    int first; /* index of the first key; KEYS_KEYWORD: where the search begins; KEYS_COUNTED:
+                * index of the number of keys, which follow */
+    int last;  /* index of the last; negative from the end (-1: the last argument) */
     int step;
     int limit;           /* KEYS_KEYWORD range: 2 = half of what is left (XREAD) */
     const char *keyword; /* "STREAMS" */
@@ -83,19 +87,19 @@ struct command_keys {
 };
 
 struct command {
-    const char *name;        /* lower case; of a subcommand its own name ("list") */
-    const char *full_name;   /* "client|list" */
-    const char *parent;      /* "client", or NULL */
-    command_function *run;   /* NULL: a container whose subcommands run */
-    int arity;               /* as Redis: exact if positive, at least -arity if negative */
+    const char *name;      /* lower case; of a subcommand its own name ("list") */
+    const char *full_name; /* "client|list" */
+    const char *parent;    /* "client", or NULL */
+    command_function *run; /* NULL: a container whose subcommands run */
+    int arity;             /* as Redis: exact if positive, at least -arity if negative */
     uint32_t flags;
-    const char *categories;  /* "@write,@string,@slow" */
-    struct command_keys keys;
-    const char *group;       /* "string" */
-    const char *since;       /* "1.0.0" */
+    const char *categories;                     /* "@write,@string,@slow" */
+    struct command_keys keys[COMMAND_KEYS_MAX]; /* unused ones at the end: KEYS_NONE */
+    const char *group;                          /* "string" */
+    const char *since;                          /* "1.0.0" */
     const char *summary;
-    const char *syntax;      /* "SET key value [NX|XX] ..." */
-    uint16_t index;          /* of the row */
+    const char *syntax; /* "SET key value [NX|XX] ..." */
+    uint16_t index;     /* of the row */
 };
 
 extern const struct command command_table[];
@@ -112,6 +116,14 @@ bool command_arity_holds(const struct command *command, size_t arguments_count);
  * returns how many there are, 0 when the syntax does not allow to tell. */
 size_t command_key_indexes(const struct command *command, const struct slice *arguments,
                            size_t count, size_t *indexes, size_t capacity);
+
+/* How the request uses its key number 'key' (from 0, in the order of the indexes): "RO access". */
+const char *command_key_flags(const struct command *command, size_t key);
+
+/* The subcommand after 'before' (NULL: the first) in a container; NULL when there is none left. */
+const struct command *command_next_subcommand(const struct command *container,
+                                              const struct command *before);
+bool command_has_subcommands(const struct command *command);
 
 /* ---- execution ---- */
 

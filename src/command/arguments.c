@@ -1,0 +1,32 @@
+#include "command/arguments.h"
+
+bool argument_integer(struct command_context *c, size_t index, int64_t *value)
+{
+    CHECK(index < c->arguments_count);
+    if (number_parse_i64(c->arguments[index], value)) return true;
+    reply_error(c->reply, REPLY_ERROR_NOT_INTEGER);
+    return false;
+}
+
+bool argument_string(struct command_context *c, const struct store_key *key,
+                     struct string_view *value, bool *present)
+{
+    enum lookup lookup = db_string(c->db, key, value);
+    *present = lookup == LOOKUP_FOUND;
+    if (lookup != LOOKUP_WRONG_TYPE) return true;
+    reply_error(c->reply, REPLY_ERROR_WRONG_TYPE);
+    return false;
+}
+
+void answer_string(struct command_context *c, const struct string_view *value)
+{
+    if (value->is_integer) reply_bulk_integer(c->reply, value->integer);
+    else if (value->shared != NULL) reply_bulk_shared(c->reply, value->shared, value->bytes);
+    else reply_bulk(c->reply, value->bytes);
+}
+
+void answer_string_or_null(struct command_context *c, const struct string_view *value, bool present)
+{
+    if (present) answer_string(c, value);
+    else reply_null(c->reply);
+}
