@@ -154,6 +154,7 @@ size_t chain_vectors(const struct chain *c, struct iovec *vectors, size_t count)
     uint64_t position = c->sent;
     const struct chain_block *block = c->first;
     while (position < c->released && filled < count) {
+        CHECK(block != NULL);
         uint64_t end = block->next != NULL ? block->next->begin : c->appended;
         if (end > c->released) end = c->released;
         if (end > position) {

@@ -71,7 +71,7 @@ void chain_release(struct chain *c, uint64_t position);
 /* Drops the unreleased bytes after 'position' (>= released): a reply that is not to be sent. */
 void chain_truncate(struct chain *c, uint64_t position);
 
-/* Fills up to 'count' iovecs with released bytes; returns how many. Borrowed until chain_consume. */
+/* Fills up to 'count' iovecs with released bytes; returns how many. Valid until chain_consume. */
 size_t chain_vectors(const struct chain *c, struct iovec *vectors, size_t count);
 void chain_consume(struct chain *c, size_t size); /* the kernel took 'size' released bytes */
 

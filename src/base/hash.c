@@ -1,5 +1,5 @@
-/* XXH3 is compiled into this file (XXH_INLINE_ALL) rather than called in libxxhash: for keys of 8 to
- * 32 bytes that took 3 ns instead of 4 (EPYC, gcc 12, -O3).
+/* XXH3 is compiled into this file (XXH_INLINE_ALL) rather than called in libxxhash: for keys of 8
+ * to 32 bytes that took 3 ns instead of 4 (EPYC, gcc 12, -O3).
  *
  * The CRC takes eight bytes at a time ("slicing by eight", Kounavis and Berry 2005). It is linear:
  * the remainder of a byte that is followed by k other bytes is the sum of the remainders of its
