@@ -16,6 +16,8 @@
 #include "stream/stream_id.h"
 
 struct stream;
+struct block_index;  /* private */
+struct stream_block; /* private */
 
 /* When a block is full: stream-node-max-bytes and stream-node-max-entries of redis.conf; 0 means
  * no limit of that kind (both 0: a limit of the room's own). */
@@ -54,6 +56,15 @@ struct stream_range {
  * and, below the limit, the blocks between them. */
 uint64_t stream_count(const struct stream *s, struct stream_range range, uint64_t limit);
 
+enum { STREAM_WALK_MARKS = 32 };
+
+/* Private to walk.c: what must be known to read the record at 'offset'. */
+struct stream_walk_mark {
+    struct stream_id id; /* of the record before it */
+    uint64_t ordinal;    /* of the record before it */
+    uint32_t offset;
+};
+
 /* A walk over the live entries of a range. The stream must not change while it lasts.
  *
  *   stream_walk_begin(&w, s, range, false);
@@ -65,12 +76,25 @@ struct stream_walk {
     struct stream_id id;
     size_t fields_count; /* names and values of this entry: even */
     uint64_t data_bytes; /* of its names and values, for MAXSIZE */
-    /* private */
-    const struct stream *stream;
+    /* private, see walk.c */
+    const struct block_index *index;
     struct stream_range range;
     bool reverse;
+    bool own_names;
+    uint32_t leaf;
+    uint32_t slot;
+    const struct stream_block *block; /* NULL: the walk is over */
+    uint64_t ordinal;                 /* of the entry */
     size_t fields_left;
-    uint64_t state[10];
+    uint32_t name_next;
+    uint32_t item_next;
+    struct stream_walk_mark at;                           /* forward: before the next record */
+    uint32_t names_count;                                 /* of the block */
+    uint64_t names_bytes;                                 /* of the block */
+    uint32_t window;                                      /* reverse: the one being read */
+    uint32_t window_left;                                 /* marks of it that are left */
+    struct stream_walk_mark windows[STREAM_WALK_MARKS];   /* where each begins */
+    struct stream_walk_mark in_window[STREAM_WALK_MARKS]; /* its live records */
 };
 void stream_walk_begin(struct stream_walk *w, const struct stream *s, struct stream_range range,
                        bool reverse);
@@ -88,13 +112,15 @@ uint64_t stream_ordinal(const struct stream *s, struct stream_id id);
 
 struct stream_trim {
     enum { STREAM_TRIM_LENGTH, STREAM_TRIM_ID } by;
-    uint64_t length_max;        /* STREAM_TRIM_LENGTH */
-    struct stream_id id_min;    /* STREAM_TRIM_ID */
-    bool approximate;           /* "~": drop whole blocks only */
+    uint64_t length_max;          /* STREAM_TRIM_LENGTH */
+    struct stream_id id_min;      /* STREAM_TRIM_ID */
+    bool approximate;             /* "~": drop whole blocks only */
     uint64_t entries_removed_max; /* LIMIT; 0: none */
 };
-/* What the trim would drop: all live entries before *first_kept. False: nothing. *count gets how
- * many. Pass the length that the stream will have if an append comes first (pending = 1). */
+/* What the trim would drop: all live entries before *first_kept, or all there are when *first_kept
+ * is 0-0. False: nothing. *count gets how many. 'pending' entries (0 or 1) are about to be appended
+ * and count in the length; an approximate plan then assumes that they go into the last block. Best
+ * is to append first and to plan with 0. */
 bool stream_trim_plan(const struct stream *s, const struct stream_trim *trim, uint64_t pending,
                       struct stream_id *first_kept, uint64_t *count);
 
@@ -105,7 +131,8 @@ bool stream_trim_plan(const struct stream *s, const struct stream_trim *trim, ui
 void stream_append(struct stream *s, struct stream_id id, const struct slice *items, size_t count,
                    const struct stream_block_limits *limits);
 
-/* Drops all live entries with an ID < first_kept from the front; returns how many. O(blocks). */
+/* Drops all live entries with an ID < first_kept from the front, all there are when it is 0-0;
+ * returns how many. O(blocks). */
 uint64_t stream_trim_before(struct stream *s, struct stream_id first_kept);
 
 /* Deletes one entry; false: not there. Block space is reclaimed when its dead share grows. */

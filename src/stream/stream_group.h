@@ -9,7 +9,11 @@
  * bytes, which is how Redis lists them.
  *
  * Invariants: a pending entry has exactly one owner, or none (XNACK); the group's pending count is
- * the sum over its consumers plus the unowned ones; every chunk is sorted. */
+ * the sum over its consumers plus the unowned ones; every chunk is sorted.
+ *
+ * Entries-read is the ordinal of the last entry that was delivered: what was trimmed or deleted
+ * before it counts as read, as in Redis 8. A figure that XGROUP ENTRIESREAD set is kept and grows
+ * by the number of entries of each delivery. The lag is counted, and exact either way. */
 #ifndef STREAM_STREAM_GROUP_H
 #define STREAM_STREAM_GROUP_H
 
@@ -17,6 +21,7 @@
 
 struct stream_group;
 struct stream_consumer;
+struct chunk_array; /* private */
 
 struct stream_pending {
     struct stream_id id;
@@ -37,13 +42,14 @@ struct stream_id stream_group_last_delivered(const struct stream_group *g);
 /* entries-read: how many entries of the stream the group has passed. Kept as set by XGROUP
  * ENTRIESREAD, else exact from the ordinals. */
 uint64_t stream_group_entries_read(const struct stream *s, const struct stream_group *g);
+/* Is the figure above exact, not set by ENTRIESREAD? A snapshot keeps both. */
+bool stream_group_entries_read_exact(const struct stream_group *g);
 uint64_t stream_group_lag(const struct stream *s, const struct stream_group *g);
 uint64_t stream_group_pending_count(const struct stream_group *g);
 uint64_t stream_group_unowned_count(const struct stream_group *g);
 
 size_t stream_consumers_count(const struct stream_group *g);
-const struct stream_consumer *stream_consumer_find(const struct stream_group *g,
-                                                   struct slice name);
+const struct stream_consumer *stream_consumer_find(const struct stream_group *g, struct slice name);
 const struct stream_consumer *stream_consumer_next(const struct stream_group *g,
                                                    const struct stream_consumer *previous);
 struct slice stream_consumer_name(const struct stream_consumer *c);
@@ -54,23 +60,39 @@ int64_t stream_consumer_active_ms(const struct stream_consumer *c); /* -1: never
 bool stream_pending_find(const struct stream_group *g, struct stream_id id,
                          struct stream_pending *pending);
 
+/* The smallest and the largest pending ID; false when nothing is pending. O(1). */
+bool stream_pending_bounds(const struct stream_group *g, struct stream_id *first,
+                           struct stream_id *last);
+
 /* A walk by ID over the pending entries of a group, or of one consumer (not NULL). The group must
  * not change meanwhile. */
 struct stream_pending_walk {
     struct stream_pending entry; /* valid after next returned true */
-    /* private */
+    /* private, see pending_walk.c */
     const struct stream_group *group;
     const struct stream_consumer *consumer;
     struct stream_range range;
-    uint64_t state[6];
+    int64_t delivered_max_ms;
+    const struct chunk_array *chunks;
+    uint32_t chunk;
+    uint32_t position;
 };
 void stream_pending_walk_begin(struct stream_pending_walk *w, const struct stream_group *g,
                                const struct stream_consumer *consumer, struct stream_range range);
+/* After begin: only what was delivered at or before this time, and what is unowned (XPENDING IDLE,
+ * XAUTOCLAIM). Runs of younger entries are skipped without looking at them. */
+void stream_pending_walk_idle(struct stream_pending_walk *w, int64_t delivered_max_ms);
 bool stream_pending_walk_next(struct stream_pending_walk *w);
 
 /* The pending entry that was delivered longest ago (unowned first), for XREADGROUP CLAIM and the
  * timer of its waiters; false when nothing is pending. */
 bool stream_pending_oldest(const struct stream_group *g, struct stream_pending *pending);
+
+/* Up to 'count' pending entries that were delivered at or before this time, longest ago first;
+ * unowned ones come before all others, whatever their time. Returns how many; looks only at what
+ * it returns and its neighbours. For XREADGROUP CLAIM. */
+size_t stream_pending_list_oldest(const struct stream_group *g, int64_t delivered_max_ms,
+                                  struct stream_pending *pending, size_t count);
 
 /* Is the entry referenced: above some group's last-delivered ID, or pending in some group?
  * For XDELEX and XACKDEL with ACKED. */
@@ -85,6 +107,9 @@ void stream_group_create(struct stream *s, struct slice name, struct stream_id l
                          int64_t entries_read);
 void stream_group_set_id(struct stream *s, struct slice name, struct stream_id last_delivered,
                          int64_t entries_read);
+/* For loaders: the figure and whether it is exact, as they were when they were saved. */
+void stream_group_restore_entries_read(struct stream *s, struct slice name, uint64_t entries_read,
+                                       bool exact);
 bool stream_group_destroy(struct stream *s, struct slice name);
 
 /* No consumer of that name exists in the group. */
@@ -108,8 +133,8 @@ struct stream_delivery {
 void stream_group_deliver(struct stream *s, const struct stream_delivery *delivery);
 
 /* Removes pending entries; returns how many of the IDs were pending. */
-uint64_t stream_group_acknowledge(struct stream *s, struct slice group,
-                                  const struct stream_id *ids, size_t count);
+uint64_t stream_group_acknowledge(struct stream *s, struct slice group, const struct stream_id *ids,
+                                  size_t count);
 
 /* XCLAIM and XAUTOCLAIM: makes each ID pending of the consumer. An ID that was not pending becomes
  * so (FORCE: the command has decided). */
@@ -123,8 +148,8 @@ struct stream_claim {
         STREAM_DELIVERIES_INCREMENT = 1,
         STREAM_DELIVERIES_SET = 2,
     } deliveries;
-    uint64_t deliveries_count;  /* STREAM_DELIVERIES_SET */
-    int64_t active_ms;          /* the consumer's new active time; -1 leaves it */
+    uint64_t deliveries_count; /* STREAM_DELIVERIES_SET */
+    int64_t active_ms;         /* the consumer's new active time; -1 leaves it */
     const struct stream_id *ids;
     size_t count;
 };

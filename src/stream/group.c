@@ -1,0 +1,375 @@
+/* group.c - consumer groups and consumers: names, counters, and the changes of pending entries.
+ *
+ * A stream owns its groups, a group its consumers; both are found by name in sorted arrays. Pending
+ * entries are in pending.c, which knows consumers by number. Every change ends by adding the
+ * difference of the group's allocated bytes to the stream's. */
+#include "stream/group.h"
+
+#include "base/memory.h"
+#include "stream/stream_state.h"
+
+/* ---- finding ---- */
+
+static struct stream_group *group_of(struct name_entry *e)
+{
+    return (struct stream_group *)(void *)e;
+}
+
+static struct stream_consumer *consumer_of(struct name_entry *e)
+{
+    return (struct stream_consumer *)(void *)e;
+}
+
+static struct stream_group *find(const struct stream *s, struct slice name)
+{
+    return group_of(name_index_get(&s->groups, name));
+}
+
+static struct stream_group *must_find(const struct stream *s, struct slice name)
+{
+    struct stream_group *g = find(s, name);
+    CHECK(g != NULL);
+    return g;
+}
+
+static size_t name_bytes(struct slice name)
+{
+    return name.size == 0 ? 0 : memory_rounded_size(name.size);
+}
+
+static size_t group_bytes(const struct stream_group *g)
+{
+    return memory_rounded_size(sizeof *g) + name_bytes(g->entry.name) + g->pending.memory_bytes +
+           name_index_memory_bytes(&g->consumers) + g->consumers_bytes;
+}
+
+static size_t consumer_bytes(const struct stream_consumer *c)
+{
+    return memory_rounded_size(sizeof *c) + name_bytes(c->entry.name);
+}
+
+/* ---- reading ---- */
+
+size_t stream_groups_count(const struct stream *s)
+{
+    return s->groups.count;
+}
+
+const struct stream_group *stream_group_find(const struct stream *s, struct slice name)
+{
+    return find(s, name);
+}
+
+const struct stream_group *stream_group_next(const struct stream *s,
+                                             const struct stream_group *previous)
+{
+    return group_of(name_index_next(&s->groups, previous == NULL ? NULL : &previous->entry));
+}
+
+struct slice stream_group_name(const struct stream_group *g)
+{
+    return g->entry.name;
+}
+
+struct stream_id stream_group_last_delivered(const struct stream_group *g)
+{
+    return g->last_delivered;
+}
+
+uint64_t stream_group_entries_read(const struct stream *s, const struct stream_group *g)
+{
+    (void)s;
+    return g->entries_read;
+}
+
+bool stream_group_entries_read_exact(const struct stream_group *g)
+{
+    return g->entries_read_exact;
+}
+
+uint64_t stream_group_lag(const struct stream *s, const struct stream_group *g)
+{
+    return stream_count_after(s, g->last_delivered);
+}
+
+uint64_t stream_group_pending_count(const struct stream_group *g)
+{
+    return g->pending.count;
+}
+
+uint64_t stream_group_unowned_count(const struct stream_group *g)
+{
+    return g->pending.unowned;
+}
+
+size_t stream_consumers_count(const struct stream_group *g)
+{
+    return g->consumers.count;
+}
+
+const struct stream_consumer *stream_consumer_find(const struct stream_group *g, struct slice name)
+{
+    return consumer_of(name_index_get(&g->consumers, name));
+}
+
+const struct stream_consumer *stream_consumer_next(const struct stream_group *g,
+                                                   const struct stream_consumer *previous)
+{
+    return consumer_of(name_index_next(&g->consumers, previous == NULL ? NULL : &previous->entry));
+}
+
+struct slice stream_consumer_name(const struct stream_consumer *c)
+{
+    return c->entry.name;
+}
+
+uint64_t stream_consumer_pending_count(const struct stream_consumer *c)
+{
+    return c->owner.count;
+}
+
+int64_t stream_consumer_seen_ms(const struct stream_consumer *c)
+{
+    return c->seen_ms;
+}
+
+int64_t stream_consumer_active_ms(const struct stream_consumer *c)
+{
+    return c->active_ms;
+}
+
+bool stream_is_referenced(const struct stream *s, struct stream_id id)
+{
+    struct pending_item item;
+    for (uint32_t i = 0; i < s->groups.count; i++) {
+        const struct stream_group *g = group_of(s->groups.members[i]);
+        if (stream_id_compare(id, g->last_delivered) > 0) return true;
+        if (pending_get(&g->pending, id, &item)) return true;
+    }
+    return false;
+}
+
+/* ---- groups ---- */
+
+static void set_entries_read(const struct stream *s, struct stream_group *g, int64_t entries_read)
+{
+    g->entries_read_exact = entries_read == STREAM_ENTRIES_READ_EXACT;
+    CHECK(g->entries_read_exact || entries_read >= 0);
+    if (g->entries_read_exact) g->entries_read = stream_ordinal(s, g->last_delivered);
+    else g->entries_read = (uint64_t)entries_read;
+}
+
+void stream_group_create(struct stream *s, struct slice name, struct stream_id last_delivered,
+                         int64_t entries_read)
+{
+    struct stream_group *g = memory_allocate_zeroed(sizeof *g);
+    size_t before = name_index_memory_bytes(&s->groups);
+    name_entry_init(&g->entry, name);
+    g->last_delivered = last_delivered;
+    set_entries_read(s, g, entries_read);
+    name_index_insert(&s->groups, &g->entry);
+    s->groups_bytes += name_index_memory_bytes(&s->groups) - before + group_bytes(g);
+}
+
+void stream_group_set_id(struct stream *s, struct slice name, struct stream_id last_delivered,
+                         int64_t entries_read)
+{
+    struct stream_group *g = must_find(s, name);
+    g->last_delivered = last_delivered;
+    set_entries_read(s, g, entries_read);
+}
+
+void stream_group_restore_entries_read(struct stream *s, struct slice name, uint64_t entries_read,
+                                       bool exact)
+{
+    struct stream_group *g = must_find(s, name);
+    g->entries_read = entries_read;
+    g->entries_read_exact = exact;
+}
+
+static void consumer_free(struct stream_consumer *c)
+{
+    name_entry_deinit(&c->entry);
+    memory_free(c, sizeof *c);
+}
+
+static void group_free(struct stream_group *g)
+{
+    pending_deinit(&g->pending);
+    for (uint32_t i = 0; i < g->consumers.count; i++)
+        consumer_free(consumer_of(g->consumers.members[i]));
+    name_index_deinit(&g->consumers);
+    name_entry_deinit(&g->entry);
+    memory_free(g, sizeof *g);
+}
+
+bool stream_group_destroy(struct stream *s, struct slice name)
+{
+    struct stream_group *g = find(s, name);
+    if (g == NULL) return false;
+    size_t before = name_index_memory_bytes(&s->groups);
+    s->groups_bytes -= group_bytes(g);
+    name_index_remove(&s->groups, &g->entry);
+    s->groups_bytes += name_index_memory_bytes(&s->groups) - before;
+    group_free(g);
+    return true;
+}
+
+void stream_groups_destroy(struct stream *s)
+{
+    for (uint32_t i = 0; i < s->groups.count; i++) group_free(group_of(s->groups.members[i]));
+    name_index_deinit(&s->groups);
+    s->groups_bytes = 0;
+}
+
+/* ---- consumers ---- */
+
+void stream_consumer_create(struct stream *s, struct slice group, struct slice name, int64_t now_ms)
+{
+    struct stream_group *g = must_find(s, group);
+    size_t before = group_bytes(g);
+    struct stream_consumer *c = memory_allocate_zeroed(sizeof *c);
+    name_entry_init(&c->entry, name);
+    c->seen_ms = now_ms;
+    c->active_ms = -1;
+    pending_owner_add(&g->pending, &c->owner);
+    name_index_insert(&g->consumers, &c->entry);
+    g->consumers_bytes += consumer_bytes(c);
+    s->groups_bytes += group_bytes(g) - before;
+}
+
+static struct stream_consumer *must_find_consumer(const struct stream_group *g, struct slice name)
+{
+    struct stream_consumer *c = consumer_of(name_index_get(&g->consumers, name));
+    CHECK(c != NULL);
+    return c;
+}
+
+uint64_t stream_consumer_destroy(struct stream *s, struct slice group, struct slice name)
+{
+    struct stream_group *g = must_find(s, group);
+    struct stream_consumer *c = must_find_consumer(g, name);
+    size_t before = group_bytes(g);
+    uint64_t removed = pending_remove_owned(&g->pending, &c->owner);
+    pending_owner_remove(&g->pending, &c->owner);
+    name_index_remove(&g->consumers, &c->entry);
+    g->consumers_bytes -= consumer_bytes(c);
+    consumer_free(c);
+    s->groups_bytes += group_bytes(g) - before;
+    return removed;
+}
+
+void stream_consumer_seen(struct stream *s, struct slice group, struct slice name, int64_t now_ms)
+{
+    must_find_consumer(must_find(s, group), name)->seen_ms = now_ms;
+}
+
+/* ---- pending entries ---- */
+
+void stream_group_deliver(struct stream *s, const struct stream_delivery *d)
+{
+    struct stream_group *g = must_find(s, d->group);
+    struct stream_consumer *c = must_find_consumer(g, d->consumer);
+    size_t before = group_bytes(g);
+    struct stream_range range = {g->last_delivered, d->last_id};
+    CHECK(stream_id_compare(d->last_id, g->last_delivered) > 0);
+    CHECK(stream_id_increment(&range.first));
+
+    struct pending_item item = {
+        .delivery_ms = d->now_ms, .deliveries = 1, .owner = c->owner.number};
+    struct stream_walk w;
+    uint64_t count = 0;
+    uint64_t ordinal = 0;
+    stream_walk_begin(&w, s, range, false);
+    for (; stream_walk_next(&w); count++) {
+        item.id = w.id;
+        ordinal = w.ordinal;
+        if (!d->no_ack) pending_put(&g->pending, &item);
+    }
+    CHECK(count == d->count);
+    CHECK(count > 0 && stream_id_compare(item.id, d->last_id) == 0);
+
+    g->last_delivered = d->last_id;
+    if (!g->entries_read_exact) g->entries_read += count;
+    else g->entries_read = stream_shown_ordinal(s, ordinal, d->last_id);
+    c->seen_ms = d->now_ms;
+    c->active_ms = d->now_ms;
+    s->groups_bytes += group_bytes(g) - before;
+}
+
+uint64_t stream_group_acknowledge(struct stream *s, struct slice group, const struct stream_id *ids,
+                                  size_t count)
+{
+    struct stream_group *g = must_find(s, group);
+    size_t before = group_bytes(g);
+    uint64_t removed = pending_remove(&g->pending, ids, count);
+    CHECK(removed <= count);
+    s->groups_bytes += group_bytes(g) - before;
+    return removed;
+}
+
+static uint64_t next_deliveries(const struct stream_claim *claim, uint64_t deliveries)
+{
+    switch (claim->deliveries) {
+    case STREAM_DELIVERIES_KEEP: return deliveries;
+    case STREAM_DELIVERIES_INCREMENT: return deliveries < INT64_MAX ? deliveries + 1 : deliveries;
+    case STREAM_DELIVERIES_SET: return claim->deliveries_count;
+    }
+    CHECK(false);
+    return 0;
+}
+
+void stream_group_claim(struct stream *s, const struct stream_claim *claim)
+{
+    struct stream_group *g = must_find(s, claim->group);
+    size_t before = group_bytes(g);
+    uint32_t owner = PENDING_UNOWNED;
+    if (claim->consumer.size > 0) {
+        struct stream_consumer *c = must_find_consumer(g, claim->consumer);
+        owner = c->owner.number;
+        if (claim->active_ms >= 0) c->active_ms = claim->active_ms;
+    }
+    for (size_t i = 0; i < claim->count; i++) {
+        struct pending_item item;
+        /* Redis' XCLAIM FORCE makes the entry as if delivered once, and then counts the claim. */
+        if (!pending_get(&g->pending, claim->ids[i], &item)) item.deliveries = 1;
+        item.id = claim->ids[i];
+        item.delivery_ms = claim->delivery_ms;
+        item.deliveries = next_deliveries(claim, item.deliveries);
+        item.owner = owner;
+        pending_put(&g->pending, &item);
+    }
+    s->groups_bytes += group_bytes(g) - before;
+}
+
+/* ---- checking ---- */
+
+static void check_group(const struct stream_group *g)
+{
+    size_t bytes = 0;
+    name_index_check(&g->consumers);
+    for (uint32_t i = 0; i < g->consumers.count; i++) {
+        const struct stream_consumer *c = consumer_of(g->consumers.members[i]);
+        CHECK(c->owner.number < g->pending.owners_capacity);
+        CHECK(g->pending.owners[c->owner.number] == &c->owner);
+        bytes += consumer_bytes(c);
+    }
+    uint32_t owners = 0;
+    for (uint32_t i = 0; i < g->pending.owners_capacity; i++)
+        owners += g->pending.owners[i] != NULL;
+    CHECK(owners == g->consumers.count);
+    CHECK(bytes == g->consumers_bytes);
+    pending_check(&g->pending);
+}
+
+void stream_groups_check(const struct stream *s)
+{
+    size_t bytes = name_index_memory_bytes(&s->groups);
+    name_index_check(&s->groups);
+    for (uint32_t i = 0; i < s->groups.count; i++) {
+        const struct stream_group *g = group_of(s->groups.members[i]);
+        check_group(g);
+        bytes += group_bytes(g);
+    }
+    CHECK(bytes == s->groups_bytes);
+}

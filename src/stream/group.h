@@ -1,0 +1,29 @@
+/* group.h - what a consumer group is made of (private to the room). */
+#ifndef STREAM_GROUP_H
+#define STREAM_GROUP_H
+
+#include "stream/name_index.h"
+#include "stream/pending.h"
+#include "stream/stream_group.h"
+
+struct stream_consumer {
+    struct name_entry entry; /* first: members of a name_index begin with it */
+    struct pending_owner owner;
+    int64_t seen_ms;
+    int64_t active_ms; /* -1: never */
+};
+
+struct stream_group {
+    struct name_entry entry; /* first */
+    struct stream_id last_delivered;
+    uint64_t entries_read;
+    bool entries_read_exact;
+    struct pending_list pending;
+    struct name_index consumers;
+    size_t consumers_bytes; /* of the consumers and their names */
+};
+
+/* What the public functions show of a pending item. */
+struct stream_pending group_show(const struct stream_group *g, const struct pending_item *item);
+
+#endif

@@ -1,0 +1,42 @@
+/* stream_state.h - what a stream is made of (private to the room).
+ *
+ * Ordinals: every append gets the next number of 'appended', which nothing else ever changes. What
+ * clients call entries-added can be set (XSETID), so it is kept beside: the ordinal that a client
+ * sees is entries_added minus how many were appended afterwards. */
+#ifndef STREAM_STREAM_STATE_H
+#define STREAM_STREAM_STATE_H
+
+#include "stream/block_index.h"
+#include "stream/name_index.h"
+
+struct stream {
+    struct block_index blocks;
+    uint64_t length;
+    uint64_t appended;
+    uint64_t entries_added;
+    struct stream_id last_id;
+    struct stream_id max_deleted_id;
+    struct name_index groups; /* of struct stream_group */
+    size_t groups_bytes;      /* allocated by groups */
+};
+
+struct stream_view {
+    struct block_index blocks;
+    uint64_t length;
+};
+
+/* How many live entries have an ID <= id. */
+uint64_t stream_rank(const struct stream *s, struct stream_id id);
+
+/* What clients see of an ordinal: the one of the entry 'id' when it was the last that was read. */
+uint64_t stream_shown_ordinal(const struct stream *s, uint64_t ordinal, struct stream_id id);
+
+/* walk.c: the walk over an index, for streams and views. */
+void stream_walk_index(struct stream_walk *w, const struct block_index *x,
+                       struct stream_range range, bool reverse);
+
+/* Groups (group.c). */
+void stream_groups_destroy(struct stream *s);
+void stream_groups_check(const struct stream *s);
+
+#endif
