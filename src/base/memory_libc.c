@@ -74,6 +74,8 @@ void *memory_allocate_aligned(size_t alignment, size_t size)
 {
     CHECK(size > 0);
     CHECK((alignment & (alignment - 1)) == 0);
+    /* posix_memalign refuses less than this; jemalloc does not. */
+    if (alignment < sizeof(void *)) alignment = sizeof(void *);
     void *pointer = NULL;
     if (posix_memalign(&pointer, alignment, size) != 0) out_of_memory(size);
     return pointer;

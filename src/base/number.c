@@ -43,9 +43,9 @@ bool number_parse_i64(struct slice text, int64_t *value)
     bool negative = text.data[0] == '-';
     const char *digits = text.data + negative;
     size_t count = text.size - negative;
-    if (count == 1 && digits[0] == '0') {
+    if (count == 1 && digits[0] == '0' && !negative) {
         *value = 0;
-        return !negative;
+        return true;
     }
     if (count == 0 || count > DIGITS_SAFE || digits[0] == '0') return false;
 
