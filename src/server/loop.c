@@ -1,0 +1,178 @@
+/* The loop: one turn of the network, one tick of the engine, the log on its way to the disk, and
+ * out with the replies that may leave (architecture.md, "One tick").
+ *
+ *   net_turn -> session_feed -> engine_tick -> flush to the sync worker -> engine_release -> send
+ *
+ * While a flush is at the worker the next ticks execute; their frames are the next flush. */
+#include "env/clock.h"
+#include "server/server_state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { WAIT_MAX_MS = 60 * 1000, SPARE_RETRY_MS = 1000 };
+
+/* ---- stopping ---- */
+
+void server_request_stop(struct server *s, bool now)
+{
+    s->stop_requested = true;
+    s->stop_now = s->stop_now || now;
+}
+
+static void begin_stopping(struct server *s)
+{
+    CHECK(s->phase == SERVER_RUNNING);
+    trace_write(&s->sink.trace, TRACE_NOTICE, "Stopping: no more commands are executed");
+    net_stop_listening(s->net);
+    engine_stop(s->engine);
+    s->phase = SERVER_STOPPING;
+    int64_t seconds = s->stop_now ? 0 : config_number(s->config, CONFIG_SHUTDOWN_TIMEOUT);
+    s->stop_deadline_ms = s->now_ms + seconds * 1000;
+}
+
+/* The log has nothing more to do: written, synced as its policy wants, and marked as closed. */
+static bool log_is_quiet(const struct server *s)
+{
+    return s->flush == NULL && db_flush_due_ms(s->db) == INT64_MAX;
+}
+
+static void go_on_stopping(struct server *s)
+{
+    bool late = s->now_ms >= s->stop_deadline_ms;
+    if (!log_is_quiet(s)) {
+        /* A sync takes as long as it takes; only a full disk may keep us for ever. */
+        if (!late || db_writable(s->db)) return;
+        trace_write(&s->sink.trace, TRACE_WARNING,
+                    "The disk is full: writes that were not acknowledged are lost");
+        s->exit_status = EXIT_FAILURE;
+    } else if (s->peers_count > 0 && !late) {
+        return;
+    }
+    if (s->peers_count > 0)
+        trace_write(&s->sink.trace, TRACE_NOTICE, "%zu clients did not read their replies in time",
+                    s->peers_count);
+    s->phase = SERVER_STOPPED;
+}
+
+/* Nothing is acknowledged any more: not what waits for the log, nor anything after it. */
+static void stop_at_once(struct server *s, enum disk_status status)
+{
+    trace_write(&s->sink.trace, TRACE_WARNING,
+                "The log cannot be written (%s): stopping without acknowledging what it lacks",
+                disk_status_text(status));
+    s->exit_status = EXIT_FAILURE;
+    s->phase = SERVER_STOPPED;
+}
+
+static void take_signal(void *context)
+{
+    struct server *s = context;
+    struct signalfd_siginfo signal;
+    while (read(s->signals, &signal, sizeof signal) == sizeof signal) {
+        if (signal.ssi_signo == SIGHUP) {
+            trace_sink_reopen(&s->sink);
+            trace_write(&s->sink.trace, TRACE_NOTICE, "SIGHUP: the logfile is open anew");
+        } else if (s->stop_requested) {
+            trace_write(&s->sink.trace, TRACE_WARNING, "A second signal: exiting at once");
+            _exit(EXIT_FAILURE);
+        } else {
+            trace_write(&s->sink.trace, TRACE_NOTICE, "Received SIG%s from process %u",
+                        signal.ssi_signo == SIGINT ? "INT" : "TERM", signal.ssi_pid);
+            server_request_stop(s, false);
+        }
+    }
+}
+
+static void acknowledge(void *context)
+{
+    worker_acknowledge(context);
+}
+
+void server_watch(struct server *s)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    s->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    CHECK(s->signals >= 0);
+    net_watch(s->net, s->signals, take_signal, s);
+    net_watch(s->net, worker_descriptor(s->sync_worker), acknowledge, s->sync_worker);
+    net_watch(s->net, worker_descriptor(s->spare_worker), acknowledge, s->spare_worker);
+}
+
+/* ---- the log ---- */
+
+static void move_flush(struct server *s)
+{
+    if (s->flush != NULL && worker_take(s->sync_worker) != NULL) {
+        enum disk_status status = engine_flush_end(s->engine, s->flush);
+        s->flush = NULL;
+        if (status != DISK_OK) {
+            stop_at_once(s, status);
+            return;
+        }
+    }
+    if (s->flush != NULL) return;
+    s->flush = engine_flush_begin(s->engine);
+    if (s->flush != NULL) worker_start(s->sync_worker, s->flush);
+}
+
+static void move_spare(struct server *s)
+{
+    if (s->spare != NULL && worker_take(s->spare_worker) != NULL) {
+        /* A spare that cannot be made is tried again; when it matters, writes are refused. */
+        enum disk_status status = db_spare_end(s->db, s->spare);
+        s->spare = NULL;
+        if (status != DISK_OK)
+            trace_write(&s->sink.trace, TRACE_VERBOSE, "A spare segment could not be made: %s",
+                        disk_status_text(status));
+    }
+    if (s->spare != NULL || s->phase != SERVER_RUNNING) return;
+    s->spare = db_spare_begin(s->db);
+    if (s->spare != NULL) worker_start(s->spare_worker, s->spare);
+}
+
+/* ---- the turn ---- */
+
+static int wait_ms(const struct server *s)
+{
+    if (engine_busy(s->engine)) return 0;
+    int64_t due = engine_due_ms(s->engine);
+    int64_t peers_due = peers_due_ms(s);
+    if (peers_due < due) due = peers_due;
+    if (s->phase == SERVER_STOPPING && s->stop_deadline_ms < due) due = s->stop_deadline_ms;
+    if (!db_writable(s->db) && s->now_ms + SPARE_RETRY_MS < due) due = s->now_ms + SPARE_RETRY_MS;
+    if (due == INT64_MAX) return -1;
+    if (due <= s->now_ms) return 0;
+    return due - s->now_ms < WAIT_MAX_MS ? (int)(due - s->now_ms) : WAIT_MAX_MS;
+}
+
+static void turn(struct server *s)
+{
+    net_turn(s->net, wait_ms(s));
+    engine_tick(s->engine, s->now_us);
+    if (s->stop_requested && s->phase == SERVER_RUNNING) begin_stopping(s);
+    move_flush(s);
+    if (s->phase == SERVER_STOPPED) return;
+    move_spare(s);
+    engine_release(s->engine);
+    struct session *session;
+    while ((session = engine_take_ready(s->engine)) != NULL) peer_serve(session_owner(session));
+    peers_check(s);
+    figures_sample(s);
+    if (s->phase == SERVER_STOPPING) go_on_stopping(s);
+}
+
+int server_run(struct server *s)
+{
+    CHECK(s->phase == SERVER_RUNNING);
+    while (s->phase != SERVER_STOPPED) turn(s);
+    trace_write(&s->sink.trace, TRACE_NOTICE, "Irmak ends with status %d", s->exit_status);
+    return s->exit_status;
+}
