@@ -100,7 +100,7 @@ INTEGRATION_PARTS   := $(filter-out %_test.c,$(wildcard tests/integration/*.c))
 BENCH_SOURCES       := $(wildcard tests/bench/*_bench.c)
 
 SERVER := $(if $(SERVER_MAIN),$(DIR)/irmak-server)
-SIM    := $(if $(SIM_PARTS)$(SIM_MAIN),$(DIR)/irmak-sim)
+SIM    := $(if $(SIM_MAIN),$(DIR)/irmak-sim)
 UNIT_PROGRAMS        := $(UNIT_SOURCES:src/%.c=$(DIR)/test/%)
 SIM_TEST_PROGRAMS    := $(SIM_TESTS:tests/%.c=$(DIR)/test/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION_SOURCES:tests/%.c=$(DIR)/test/%)
@@ -254,7 +254,7 @@ no-libraries:
 	@deps/install.sh --check run
 
 compile = $(call say,CC   $<)$(CC) $(CFLAGS_ALL) $1 -MMD -MP -c $< -o $@
-link    = $(call say,LINK $@)$(CC) $1 $(LDFLAGS_ALL) $(filter %.o,$^) $(PACKAGE_LIBS) $2 -o $@
+link    = $(call say,LINK $@)$(CC) $1 $(LDFLAGS_ALL) $(filter %.o,$^) $(PACKAGE_LIBS) $2 -lm -o $@
 
 ifneq ($(SERVER_OBJ),$(TEST_OBJ))
 $(SERVER_OBJ)/%.o: %.c $(DIR)/flags | $(LIBRARIES)

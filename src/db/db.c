@@ -118,6 +118,11 @@ void db_set_stream_block(struct db *db, struct stream_block_limits limits)
     db->target.stream_block = limits;
 }
 
+struct stream_block_limits db_stream_block(const struct db *db)
+{
+    return db->target.stream_block;
+}
+
 /* ---- reading ---- */
 
 struct store_key db_key(const struct db *db, unsigned database, struct slice name)
@@ -288,10 +293,42 @@ static void touch(struct db *db, unsigned database, struct slice name, bool all)
     buf_append_bytes(&db->touched, name);
 }
 
-/* Notes that the open batch changes a key, for readers that must wait and for waiters. */
-static void note_key(struct db *db, const struct store_key *key)
+/* Can the effect end a wait? What happens inside a consumer group cannot: nobody waits for an
+ * entry to be delivered or acknowledged, and waking every reader of a busy group would cost more
+ * than the delivery. */
+static bool wakes(enum effect_kind kind)
 {
-    if (db->watching) touch(db, key->database, key->name, false);
+    switch (kind) {
+    case EFFECT_STREAM_TRIM:
+    case EFFECT_STREAM_DELETE:
+    case EFFECT_CONSUMER_CREATE:
+    case EFFECT_CONSUMER_DESTROY:
+    case EFFECT_GROUP_DELIVER:
+    case EFFECT_GROUP_ACKNOWLEDGE:
+    case EFFECT_GROUP_CLAIM: return false;
+    case EFFECT_KEY_DELETE:
+    case EFFECT_KEY_EXPIRE:
+    case EFFECT_KEY_RENAME:
+    case EFFECT_DATABASE_FLUSH:
+    case EFFECT_STRING_SET:
+    case EFFECT_STRING_SET_INTEGER:
+    case EFFECT_STRING_APPEND:
+    case EFFECT_STRING_SET_RANGE:
+    case EFFECT_STREAM_CREATE:
+    case EFFECT_STREAM_APPEND:
+    case EFFECT_STREAM_SET_ID:
+    case EFFECT_GROUP_CREATE:
+    case EFFECT_GROUP_SET_ID:
+    case EFFECT_GROUP_DESTROY: return true;
+    }
+    CHECK(false);
+    return true;
+}
+
+/* Notes that the open batch changes a key, for readers that must wait and for waiters. */
+static void note_key(struct db *db, const struct store_key *key, bool waking)
+{
+    if (db->watching && waking) touch(db, key->database, key->name, false);
     if (db->wal == NULL) return;
     lsn_t lsn = wal_appended_lsn(db->wal) + 1;
     db->changed[changed_index(key)] = lsn;
@@ -314,10 +351,10 @@ static void note(struct db *db, const struct effect *e)
             if (e->database_flush.all || database == e->key.database) note_database(db, database);
         return;
     }
-    note_key(db, &e->key);
+    note_key(db, &e->key, wakes(e->kind));
     if (e->kind == EFFECT_KEY_RENAME) {
         struct store_key to = store_key_make(db->store, e->key.database, e->key_rename.to);
-        note_key(db, &to);
+        note_key(db, &to, true);
     }
 }
 

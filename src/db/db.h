@@ -39,6 +39,7 @@ void db_set_now(struct db *db, int64_t now_ms);
 int64_t db_now_ms(const struct db *db);
 void db_set_policy(struct db *db, enum wal_policy policy);
 void db_set_stream_block(struct db *db, struct stream_block_limits limits);
+struct stream_block_limits db_stream_block(const struct db *db);
 
 /* ---- reading: inside a batch, on behalf of a command ---- */
 

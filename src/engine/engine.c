@@ -25,6 +25,7 @@ struct engine {
     struct log_position log;
     int64_t now_us;
     int64_t now_ms;
+    int64_t clock_ns; /* when the last command of this tick ended; 0: none did */
     uint64_t last_id;
     bool expiring; /* more keys are due than one tick may remove */
     struct engine_figures figures;
@@ -225,6 +226,7 @@ static void wake(void *context, struct waiter *waiter)
     CHECK(s->waiter == waiter);
     c.arguments = waiter->arguments;
     c.arguments_count = waiter->arguments_count;
+    c.command = waiter->command;
     if (command_resume(&c, &waiter->wait, &lsn) == OUTCOME_WAIT) return;
     end_wait(e, s);
     session_move(s, SESSION_READY);
@@ -245,7 +247,7 @@ static void begin_wait(struct engine *e, struct session *s, const struct wait *w
                        const struct command_context *c)
 {
     CHECK(s->waiter == NULL);
-    s->waiter = waiters_add(&e->waiters, s, wait, c->arguments, c->arguments_count);
+    s->waiter = waiters_add(&e->waiters, s, wait, c);
     session_move(s, SESSION_WAITING);
     db_watch(e->db, true);
 }
@@ -264,9 +266,11 @@ static void execute(struct engine *e, struct session *s)
     s->client.requests++;
     s->client.last_request_ms = e->now_ms;
     e->figures.requests++;
+    c.clock_ns = e->clock_ns;
     e->running = s;
     enum outcome outcome = command_execute(&c, &lsn);
     e->running = NULL;
+    e->clock_ns = c.clock_ns;
     if (reply.failed) e->figures.error_replies++;
     if (outcome == OUTCOME_WAIT) {
         begin_wait(e, s, &wait, &c);
@@ -411,6 +415,7 @@ void engine_tick(struct engine *e, int64_t now_us)
     e->now_ms = e->now_us / 1000;
     db_set_now(e->db, e->now_ms);
     e->log = (struct log_position){db_durable_lsn(e->db), db_appended_lsn(e->db)};
+    e->clock_ns = 0;
     unpause_sessions(e);
     run_sessions(e);
     e->expiring = db_expire(e->db, EXPIRE_STEPS_PER_TICK);
@@ -480,11 +485,16 @@ void engine_measure(const struct engine *e, struct engine_figures *figures)
     *figures = e->figures;
     figures->waiting = e->waiters.count;
     figures->statistics = e->statistics;
-    for (const struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
+    for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
         const struct session *s = LIST_MEMBER(at, struct session, all);
         figures->input_bytes += s->client.input_bytes;
         figures->client_memory_bytes += sizeof *s + s->input.capacity + s->output.memory_bytes;
     }
+}
+
+uint64_t engine_requests(const struct engine *e)
+{
+    return e->figures.requests;
 }
 
 void engine_reset_statistics(struct engine *e)

@@ -104,7 +104,8 @@ struct engine_figures {
     const struct command_statistics *statistics; /* command_table_count rows */
     uint64_t error_replies;
 };
-void engine_measure(const struct engine *e, struct engine_figures *figures);
+void engine_measure(const struct engine *e, struct engine_figures *figures); /* O(sessions) */
+uint64_t engine_requests(const struct engine *e);                            /* the figure, O(1) */
 void engine_reset_statistics(struct engine *e);
 
 #endif

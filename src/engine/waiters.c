@@ -180,16 +180,17 @@ static bool waits_for(const struct waiter *waiter, const struct waiter_key *key)
 }
 
 struct waiter *waiters_add(struct waiters *w, void *owner, const struct wait *wait,
-                           const struct slice *arguments, size_t arguments_count)
+                           const struct command_context *request)
 {
     CHECK(wait->again != NULL);
     CHECK(wait->keys_count > 0);
-    CHECK(wait->keys_first + wait->keys_count <= arguments_count);
+    CHECK(wait->keys_first + wait->keys_count <= request->arguments_count);
     struct waiter *waiter = memory_allocate_zeroed(sizeof *waiter);
     waiter->owner = owner;
     waiter->wait = *wait;
+    waiter->command = request->command;
     waiter->heap_index = HEAP_NONE;
-    copy_arguments(waiter, arguments, arguments_count);
+    copy_arguments(waiter, request->arguments, request->arguments_count);
     waiter->nodes_capacity = wait->keys_count;
     waiter->nodes = memory_allocate(wait->keys_count * sizeof *waiter->nodes);
     for (size_t i = 0; i < wait->keys_count; i++) {

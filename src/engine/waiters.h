@@ -25,6 +25,7 @@ struct waiter_node {
 struct waiter {
     void *owner;
     struct wait wait;
+    const struct command *command;
     struct slice *arguments; /* one allocation: slices, then their bytes */
     size_t arguments_count;
     size_t arguments_bytes; /* size of that allocation */
@@ -50,9 +51,9 @@ struct waiters {
 void waiters_init(struct waiters *w, uint64_t seed);
 void waiters_deinit(struct waiters *w); /* nobody waits any more */
 
-/* Takes wait->plan; copies the arguments. */
+/* Takes wait->plan; copies the arguments of the request that waits. */
 struct waiter *waiters_add(struct waiters *w, void *owner, const struct wait *wait,
-                           const struct slice *arguments, size_t arguments_count);
+                           const struct command_context *request);
 void waiters_remove(struct waiters *w, struct waiter *waiter); /* frees it */
 
 /* Calls 'wake' for each waiter of a key, oldest first; it may remove that waiter, and no other. */

@@ -1,6 +1,7 @@
 /* pending_walk.c - what commands see of pending entries: single ones, walks by ID, the oldest. */
 #include "base/memory.h"
 #include "stream/group.h"
+#include "stream/pending_chunk.h"
 
 struct stream_pending group_show(const struct stream_group *g, const struct pending_item *item)
 {
@@ -18,6 +19,19 @@ bool stream_pending_find(const struct stream_group *g, struct stream_id id,
     struct pending_item item;
     if (!pending_get(&g->pending, id, &item)) return false;
     *pending = group_show(g, &item);
+    return true;
+}
+
+bool stream_pending_bounds(const struct stream_group *g, struct stream_id *first,
+                           struct stream_id *last)
+{
+    const struct chunk_array *chunks = &g->pending.chunks;
+    if (g->pending.count == 0) return false;
+    CHECK(chunks->count > 0);
+    const struct pending_chunk *newest = chunk_at(chunks, chunks->count - 1);
+    CHECK(newest->count > 0);
+    *first = chunk_id(chunk_at(chunks, 0), 0);
+    *last = chunk_id(newest, newest->count - 1u);
     return true;
 }
 

@@ -1,0 +1,170 @@
+/* command_stream.c - entries of streams: XADD XLEN XRANGE XREVRANGE XDEL XTRIM.
+ *
+ * Every question that a request leaves open (the "*" ID, how far an approximate trim goes) is
+ * answered here and goes into the effect as a fact. */
+#include "base/limits.h"
+#include "command/commands.h"
+#include "command/stream_arguments.h"
+
+/* The ID of the new entry. False: refused. */
+static bool decide_id(struct command_context *c, const struct stream_add_options *options,
+                      struct stream_id last, struct stream_id *id)
+{
+    bool greater = true;
+    if (stream_id_compare(last, STREAM_ID_MAX) == 0) {
+        refuse(c, REPLY_ERROR_STREAM_EXHAUSTED);
+        return false;
+    }
+    switch (options->id_form) {
+    case ADD_ID_AUTO: CHECK(stream_id_next(last, (uint64_t)c->now_ms, id)); break;
+    case ADD_ID_AUTO_SEQ: greater = stream_id_next_in(last, options->id.ms, id); break;
+    case ADD_ID_GIVEN:
+        *id = options->id;
+        greater = stream_id_compare(*id, last) > 0;
+        break;
+    }
+    if (!greater) refuse(c, REPLY_ERROR_STREAM_ID_TOO_SMALL);
+    return greater;
+}
+
+static bool fields_fit(struct command_context *c, const struct slice *items, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) bytes += items[i].size;
+    if (count <= STREAM_FIELDS_MAX && bytes <= STREAM_BLOCK_BYTES_CAP / 2) return true;
+    refuse(c, REPLY_ERROR_STREAM_TOO_LARGE);
+    return false;
+}
+
+/* Returns how many entries went. */
+static uint64_t trim(struct command_context *c, const struct store_key *key,
+                     const struct stream_trim *trim)
+{
+    const struct stream *stream;
+    struct stream_id first_kept;
+    uint64_t count;
+    CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
+    if (!stream_trim_plan(stream, trim, 0, &first_kept, &count)) return 0;
+    db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_TRIM,
+                                      .key = *key,
+                                      .stream_trim = {.first_kept = first_kept}});
+    return count;
+}
+
+enum outcome command_xadd(struct command_context *c)
+{
+    struct stream_add_options options;
+    if (!argument_add_options(c, true, &options)) return OUTCOME_REPLIED;
+    size_t fields = options.id_index + 1;
+    if (fields + 2 > c->arguments_count || (c->arguments_count - fields) % 2 != 0) {
+        reply_error_format(c->reply, REPLY_ERROR_ARITY, c->command->full_name);
+        return OUTCOME_REPLIED;
+    }
+    if (options.id_form == ADD_ID_GIVEN && stream_id_compare(options.id, STREAM_ID_MIN) == 0)
+        return refuse(c, REPLY_ERROR_STREAM_ID_ZERO);
+
+    struct store_key key = argument_key(c, 1);
+    const struct stream *stream;
+    if (!argument_stream(c, &key, &stream)) return OUTCOME_REPLIED;
+    if (stream == NULL && options.no_create) {
+        reply_null(c->reply);
+        return OUTCOME_REPLIED;
+    }
+    struct stream_id id, last = stream == NULL ? STREAM_ID_MIN : stream_last_id(stream);
+    const struct slice *items = c->arguments + fields;
+    size_t count = c->arguments_count - fields;
+    if (!decide_id(c, &options, last, &id) || !fields_fit(c, items, count)) return OUTCOME_REPLIED;
+
+    db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_APPEND,
+                                      .key = key,
+                                      .stream_append = {id, items, count}});
+    if (options.trim.given) trim(c, &key, &options.trim.trim);
+    answer_stream_id(c->reply, id);
+    return OUTCOME_REPLIED;
+}
+
+enum outcome command_xlen(struct command_context *c)
+{
+    struct store_key key = argument_key(c, 1);
+    const struct stream *stream;
+    if (!argument_stream(c, &key, &stream)) return OUTCOME_REPLIED;
+    reply_integer(c->reply, stream == NULL ? 0 : (int64_t)stream_length(stream));
+    return OUTCOME_REPLIED;
+}
+
+/* XRANGE and XREVRANGE; the range is read from its two arguments. */
+static enum outcome answer_range(struct command_context *c, size_t first, size_t last, bool reverse)
+{
+    struct stream_range range;
+    int64_t count = -1; /* no COUNT */
+    if (!argument_range_first(c, first, &range.first)) return OUTCOME_REPLIED;
+    if (!argument_range_last(c, last, &range.last)) return OUTCOME_REPLIED;
+    for (size_t i = 4; i < c->arguments_count; i += 2) {
+        if (!argument_is(c, i, "count") || i + 1 == c->arguments_count)
+            return refuse(c, REPLY_ERROR_SYNTAX);
+        if (!argument_integer(c, i + 1, &count)) return OUTCOME_REPLIED;
+        if (count < 0) count = 0;
+    }
+    struct store_key key = argument_key(c, 1);
+    const struct stream *stream;
+    if (!argument_stream(c, &key, &stream)) return OUTCOME_REPLIED;
+    if (stream == NULL) {
+        reply_array(c->reply, 0);
+    } else if (count == 0) {
+        reply_null_array(c->reply);
+    } else {
+        uint64_t limit = count < 0 ? UINT64_MAX : (uint64_t)count;
+        answer_stream_entries(c->reply, stream, range, reverse, stream_count(stream, range, limit));
+    }
+    return OUTCOME_REPLIED;
+}
+
+enum outcome command_xrange(struct command_context *c)
+{
+    return answer_range(c, 2, 3, false);
+}
+
+enum outcome command_xrevrange(struct command_context *c)
+{
+    return answer_range(c, 3, 2, true);
+}
+
+enum outcome command_xdel(struct command_context *c)
+{
+    struct store_key key = argument_key(c, 1);
+    const struct stream *stream;
+    struct stream_ids asked, present;
+    if (!argument_stream(c, &key, &stream)) return OUTCOME_REPLIED;
+    if (stream == NULL) {
+        reply_integer(c->reply, 0);
+        return OUTCOME_REPLIED;
+    }
+    stream_ids_init(&asked);
+    stream_ids_init(&present);
+    if (argument_stream_ids(c, 2, &asked)) {
+        uint64_t length = stream_length(stream);
+        for (size_t i = 0; i < asked.count; i++)
+            if (stream_contains(stream, asked.items[i])) stream_ids_add(&present, asked.items[i]);
+        if (present.count > 0)
+            db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_DELETE,
+                                              .key = key,
+                                              .stream_delete = {present.items, present.count}});
+        /* An ID that was named twice was deleted once: the length knows. */
+        reply_integer(c->reply, (int64_t)(length - stream_length(stream)));
+    }
+    stream_ids_deinit(&asked);
+    stream_ids_deinit(&present);
+    return OUTCOME_REPLIED;
+}
+
+enum outcome command_xtrim(struct command_context *c)
+{
+    struct stream_add_options options;
+    struct store_key key = argument_key(c, 1);
+    const struct stream *stream;
+    if (!argument_add_options(c, false, &options)) return OUTCOME_REPLIED;
+    if (!argument_stream(c, &key, &stream)) return OUTCOME_REPLIED;
+    uint64_t count = stream == NULL ? 0 : trim(c, &key, &options.trim.trim);
+    reply_integer(c->reply, (int64_t)count);
+    return OUTCOME_REPLIED;
+}

@@ -1,0 +1,203 @@
+/* command_stream_info.c - XINFO STREAM, GROUPS and CONSUMERS. The order of the fields is Redis':
+ * libraries read them by position (redisson #2818). */
+#include "command/commands.h"
+#include "command/stream_arguments.h"
+
+enum { FULL_COUNT = 10 }; /* entries and pending entries of each kind in XINFO STREAM FULL */
+
+/* "ERR no such key", or WRONGTYPE. */
+static bool require_stream(struct command_context *c, const struct stream **stream)
+{
+    struct store_key key = argument_key(c, 2);
+    if (!argument_stream(c, &key, stream)) return false;
+    if (*stream == NULL) refuse(c, REPLY_ERROR_NO_SUCH_KEY);
+    return *stream != NULL;
+}
+
+static void answer_field(struct reply *r, const char *name, uint64_t value)
+{
+    reply_bulk_text(r, name);
+    reply_integer(r, (int64_t)value);
+}
+
+static void answer_field_id(struct reply *r, const char *name, struct stream_id id)
+{
+    reply_bulk_text(r, name);
+    answer_stream_id(r, id);
+}
+
+/* The seven fields that both forms of XINFO STREAM begin with. The radix tree is Redis'; here it
+ * is the index of blocks, whose nodes are blocks and the index itself. */
+static void answer_stream_head(struct reply *r, const struct stream *stream)
+{
+    struct stream_id first = STREAM_ID_MIN;
+    size_t blocks = stream_blocks_count(stream);
+    stream_first_id(stream, &first);
+    answer_field(r, "length", stream_length(stream));
+    answer_field(r, "radix-tree-keys", blocks);
+    answer_field(r, "radix-tree-nodes", blocks + 1);
+    answer_field_id(r, "last-generated-id", stream_last_id(stream));
+    answer_field_id(r, "max-deleted-entry-id", stream_max_deleted_id(stream));
+    answer_field(r, "entries-added", stream_entries_added(stream));
+    answer_field_id(r, "recorded-first-entry-id", first);
+}
+
+static void answer_edge_entry(struct reply *r, const struct stream *stream, bool newest)
+{
+    struct stream_id id;
+    bool present = newest ? stream_last_live_id(stream, &id) : stream_first_id(stream, &id);
+    reply_bulk_text(r, newest ? "last-entry" : "first-entry");
+    if (present) answer_stream_entry_of(r, stream, id);
+    else reply_null(r);
+}
+
+/* Pending entries of a group (consumer NULL), or of one consumer, which then is not named. */
+static void answer_pending(struct reply *r, const struct stream_group *group,
+                           const struct stream_consumer *consumer, uint64_t limit)
+{
+    struct stream_pending_walk walk;
+    uint64_t count = consumer == NULL ? stream_group_pending_count(group)
+                                      : stream_consumer_pending_count(consumer);
+    answer_field(r, "pel-count", count);
+    if (limit != 0 && count > limit) count = limit;
+    reply_bulk_text(r, "pending");
+    reply_array(r, (size_t)count);
+    stream_pending_walk_begin(&walk, group, consumer,
+                              (struct stream_range){STREAM_ID_MIN, STREAM_ID_MAX});
+    for (uint64_t i = 0; i < count; i++) {
+        CHECK(stream_pending_walk_next(&walk));
+        reply_array(r, consumer == NULL ? 4 : 3);
+        answer_stream_id(r, walk.entry.id);
+        if (consumer == NULL)
+            reply_bulk(r, walk.entry.consumer == NULL ? (struct slice){0}
+                                                      : stream_consumer_name(walk.entry.consumer));
+        reply_integer(r, walk.entry.delivery_ms);
+        reply_integer(r, (int64_t)walk.entry.deliveries);
+    }
+}
+
+static void answer_consumers(struct reply *r, const struct stream_group *group, uint64_t limit)
+{
+    const struct stream_consumer *consumer = NULL;
+    reply_bulk_text(r, "consumers");
+    reply_array(r, stream_consumers_count(group));
+    while ((consumer = stream_consumer_next(group, consumer)) != NULL) {
+        reply_map(r, 5);
+        reply_bulk_text(r, "name");
+        reply_bulk(r, stream_consumer_name(consumer));
+        answer_field(r, "seen-time", (uint64_t)stream_consumer_seen_ms(consumer));
+        answer_field(r, "active-time", (uint64_t)stream_consumer_active_ms(consumer));
+        answer_pending(r, group, consumer, limit);
+    }
+}
+
+static void answer_groups(struct reply *r, const struct stream *stream, uint64_t limit)
+{
+    const struct stream_group *group = NULL;
+    reply_bulk_text(r, "groups");
+    reply_array(r, stream_groups_count(stream));
+    while ((group = stream_group_next(stream, group)) != NULL) {
+        reply_map(r, 7);
+        reply_bulk_text(r, "name");
+        reply_bulk(r, stream_group_name(group));
+        answer_field_id(r, "last-delivered-id", stream_group_last_delivered(group));
+        answer_field(r, "entries-read", stream_group_entries_read(stream, group));
+        answer_field(r, "lag", stream_group_lag(stream, group));
+        answer_pending(r, group, NULL, limit);
+        answer_consumers(r, group, limit);
+    }
+}
+
+static void answer_full(struct reply *r, const struct stream *stream, uint64_t limit)
+{
+    struct stream_range all = {STREAM_ID_MIN, STREAM_ID_MAX};
+    uint64_t entries = stream_length(stream);
+    if (limit != 0 && entries > limit) entries = limit;
+    reply_map(r, 9);
+    answer_stream_head(r, stream);
+    reply_bulk_text(r, "entries");
+    answer_stream_entries(r, stream, all, false, entries);
+    answer_groups(r, stream, limit);
+}
+
+static enum outcome refuse_syntax(struct command_context *c)
+{
+    struct slice name = c->arguments[1];
+    reply_error_format(c->reply, REPLY_ERROR_SUBCOMMAND_SYNTAX, argument_quoted_size(name),
+                       name.data, "XINFO");
+    return OUTCOME_REPLIED;
+}
+
+enum outcome command_xinfo_stream(struct command_context *c)
+{
+    const struct stream *stream;
+    int64_t limit = FULL_COUNT;
+    size_t options = c->arguments_count - 3;
+    if (!require_stream(c, &stream)) return OUTCOME_REPLIED;
+    if (options == 0) {
+        reply_map(c->reply, 10);
+        answer_stream_head(c->reply, stream);
+        answer_field(c->reply, "groups", stream_groups_count(stream));
+        answer_edge_entry(c->reply, stream, false);
+        answer_edge_entry(c->reply, stream, true);
+        return OUTCOME_REPLIED;
+    }
+    if ((options != 1 && options != 3) || !argument_is(c, 3, "full")) return refuse_syntax(c);
+    if (options == 3) {
+        if (!argument_is(c, 4, "count")) return refuse_syntax(c);
+        if (!argument_integer(c, 5, &limit)) return OUTCOME_REPLIED;
+        if (limit < 0) limit = FULL_COUNT;
+    }
+    answer_full(c->reply, stream, (uint64_t)limit);
+    return OUTCOME_REPLIED;
+}
+
+enum outcome command_xinfo_groups(struct command_context *c)
+{
+    const struct stream *stream;
+    const struct stream_group *group = NULL;
+    if (!require_stream(c, &stream)) return OUTCOME_REPLIED;
+    reply_array(c->reply, stream_groups_count(stream));
+    while ((group = stream_group_next(stream, group)) != NULL) {
+        reply_map(c->reply, 6);
+        reply_bulk_text(c->reply, "name");
+        reply_bulk(c->reply, stream_group_name(group));
+        answer_field(c->reply, "consumers", stream_consumers_count(group));
+        answer_field(c->reply, "pending", stream_group_pending_count(group));
+        answer_field_id(c->reply, "last-delivered-id", stream_group_last_delivered(group));
+        answer_field(c->reply, "entries-read", stream_group_entries_read(stream, group));
+        answer_field(c->reply, "lag", stream_group_lag(stream, group));
+    }
+    return OUTCOME_REPLIED;
+}
+
+enum outcome command_xinfo_consumers(struct command_context *c)
+{
+    const struct stream *stream;
+    const struct stream_consumer *consumer = NULL;
+    if (!require_stream(c, &stream)) return OUTCOME_REPLIED;
+    const struct stream_group *group = argument_group(c, 3, stream);
+    if (group == NULL) {
+        struct slice key = c->arguments[2], name = c->arguments[3];
+        reply_error_format(c->reply, REPLY_ERROR_NO_GROUP_FOR_KEY, argument_quoted_size(name),
+                           name.data, argument_quoted_size(key), key.data);
+        return OUTCOME_REPLIED;
+    }
+    reply_array(c->reply, stream_consumers_count(group));
+    while ((consumer = stream_consumer_next(group, consumer)) != NULL) {
+        int64_t seen_ms = stream_consumer_seen_ms(consumer);
+        int64_t active_ms = stream_consumer_active_ms(consumer);
+        int64_t idle_ms = c->now_ms - seen_ms, inactive_ms = c->now_ms - active_ms;
+        reply_map(c->reply, 4);
+        reply_bulk_text(c->reply, "name");
+        reply_bulk(c->reply, stream_consumer_name(consumer));
+        answer_field(c->reply, "pending", stream_consumer_pending_count(consumer));
+        reply_bulk_text(c->reply, "idle");
+        reply_integer(c->reply, idle_ms < 0 ? 0 : idle_ms);
+        reply_bulk_text(c->reply, "inactive");
+        if (active_ms < 0) inactive_ms = -1;
+        else if (inactive_ms < 0) inactive_ms = 0;
+        reply_integer(c->reply, inactive_ms);
+    }
+    return OUTCOME_REPLIED;
+}

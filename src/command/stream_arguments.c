@@ -1,0 +1,279 @@
+#include "command/stream_arguments.h"
+
+#include "base/memory.h"
+
+/* Without LIMIT an approximate trim removes at most this many entries, as Redis: 100 blocks. */
+enum { TRIM_LIMIT_BLOCKS = 100, TRIM_LIMIT_DEFAULT = 10000, TRIM_LIMIT_MAX = 1000000 };
+
+/* ---- IDs ---- */
+
+void stream_ids_init(struct stream_ids *ids)
+{
+    ids->items = ids->few;
+    ids->count = 0;
+    ids->capacity = STREAM_IDS_INLINE;
+}
+
+void stream_ids_deinit(struct stream_ids *ids)
+{
+    if (ids->items != ids->few) memory_free(ids->items, ids->capacity * sizeof *ids->items);
+    ids->items = NULL;
+}
+
+void stream_ids_add(struct stream_ids *ids, struct stream_id id)
+{
+    CHECK(ids->items != NULL);
+    CHECK(ids->count <= ids->capacity);
+    if (ids->count == ids->capacity) {
+        size_t old_size = ids->capacity * sizeof *ids->items;
+        struct stream_id *items = memory_allocate(old_size * 2);
+        memcpy(items, ids->items, old_size);
+        if (ids->items != ids->few) memory_free(ids->items, old_size);
+        ids->items = items;
+        ids->capacity *= 2;
+    }
+    ids->items[ids->count++] = id;
+}
+
+bool argument_stream_id(struct command_context *c, size_t index, uint64_t missing_seq,
+                        struct stream_id *id)
+{
+    CHECK(index < c->arguments_count);
+    if (stream_id_parse(c->arguments[index], missing_seq, id)) return true;
+    refuse(c, REPLY_ERROR_STREAM_ID_INVALID);
+    return false;
+}
+
+bool argument_stream_ids(struct command_context *c, size_t first, struct stream_ids *ids)
+{
+    for (size_t i = first; i < c->arguments_count; i++) {
+        struct stream_id id;
+        if (!argument_stream_id(c, i, 0, &id)) return false;
+        stream_ids_add(ids, id);
+    }
+    return true;
+}
+
+/* One end of a range. *excluded: it was written with "(". */
+static bool read_range_end(struct command_context *c, size_t index, uint64_t missing_seq,
+                           struct stream_id *id, bool *excluded)
+{
+    struct slice text = c->arguments[index];
+    *excluded = text.size > 1 && text.data[0] == '(';
+    if (*excluded) text = (struct slice){text.data + 1, text.size - 1};
+    if (!*excluded && slice_equal(text, SLICE("-"))) *id = STREAM_ID_MIN;
+    else if (!*excluded && slice_equal(text, SLICE("+"))) *id = STREAM_ID_MAX;
+    else if (!stream_id_parse(text, missing_seq, id)) {
+        refuse(c, REPLY_ERROR_STREAM_ID_INVALID);
+        return false;
+    }
+    return true;
+}
+
+bool argument_range_first(struct command_context *c, size_t index, struct stream_id *first)
+{
+    bool excluded;
+    if (!read_range_end(c, index, 0, first, &excluded)) return false;
+    if (!excluded || stream_id_increment(first)) return true;
+    refuse(c, REPLY_ERROR_STREAM_RANGE_START);
+    return false;
+}
+
+bool argument_range_last(struct command_context *c, size_t index, struct stream_id *last)
+{
+    bool excluded;
+    if (!read_range_end(c, index, UINT64_MAX, last, &excluded)) return false;
+    if (!excluded || stream_id_decrement(last)) return true;
+    refuse(c, REPLY_ERROR_STREAM_RANGE_END);
+    return false;
+}
+
+/* ---- trimming and adding ---- */
+
+/* MAXLEN or MINID at argument *at, its "=" or "~", and its threshold; moves *at to the last. */
+static bool read_trim(struct command_context *c, size_t *at, struct stream_trim_options *options)
+{
+    bool by_id = argument_is(c, *at, "minid");
+    size_t left = c->arguments_count - 1 - *at;
+    if (options->given) {
+        refuse(c, REPLY_ERROR_STREAM_TRIM_TWICE);
+        return false;
+    }
+    options->given = true;
+    options->trim.by = by_id ? STREAM_TRIM_ID : STREAM_TRIM_LENGTH;
+    options->trim.approximate = left >= 2 && argument_is(c, *at + 1, "~");
+    if (left >= 2 && (options->trim.approximate || argument_is(c, *at + 1, "="))) ++*at;
+    ++*at;
+    if (by_id) return argument_stream_id(c, *at, 0, &options->trim.id_min);
+    int64_t length;
+    if (!argument_integer(c, *at, &length)) return false;
+    if (length < 0) {
+        refuse(c, REPLY_ERROR_STREAM_MAXLEN_NEGATIVE);
+        return false;
+    }
+    options->trim.length_max = (uint64_t)length;
+    return true;
+}
+
+/* LIMIT against the other options; limit < 0: none was given. */
+static bool settle_limit(struct command_context *c, bool adding, int64_t limit,
+                         struct stream_trim_options *options)
+{
+    uint64_t entries_max = db_stream_block(c->db).entries_max;
+    if (limit > 0 && !options->given) {
+        refuse(c, REPLY_ERROR_STREAM_LIMIT_WITHOUT_TRIM);
+        return false;
+    }
+    if (!adding && !options->given) {
+        refuse(c, REPLY_ERROR_STREAM_TRIM_MISSING);
+        return false;
+    }
+    if (limit >= 0 && !options->trim.approximate) {
+        refuse(c, REPLY_ERROR_STREAM_LIMIT_EXACT);
+        return false;
+    }
+    if (limit >= 0) {
+        options->trim.entries_removed_max = (uint64_t)limit;
+    } else if (options->trim.approximate) {
+        uint64_t removed_max =
+            entries_max > TRIM_LIMIT_MAX ? TRIM_LIMIT_MAX : entries_max * TRIM_LIMIT_BLOCKS;
+        if (removed_max == 0) removed_max = TRIM_LIMIT_DEFAULT;
+        if (removed_max > TRIM_LIMIT_MAX) removed_max = TRIM_LIMIT_MAX;
+        options->trim.entries_removed_max = removed_max;
+    }
+    return true;
+}
+
+/* "*", "ms-*" or an ID. */
+static bool read_add_id(struct command_context *c, size_t index, struct stream_add_options *options)
+{
+    struct slice text = c->arguments[index];
+    options->id_index = index;
+    options->id_form = ADD_ID_AUTO;
+    if (slice_equal(text, SLICE("*"))) return true;
+    options->id_form = ADD_ID_GIVEN;
+    if (text.size > 2 && memcmp(text.data + text.size - 2, "-*", 2) == 0) {
+        struct slice ms = {text.data, text.size - 2};
+        options->id_form = ADD_ID_AUTO_SEQ;
+        options->id.seq = 0;
+        if (number_parse_u64(ms, &options->id.ms)) return true;
+    } else if (stream_id_parse(text, 0, &options->id)) {
+        return true;
+    }
+    refuse(c, REPLY_ERROR_STREAM_ID_INVALID);
+    return false;
+}
+
+bool argument_add_options(struct command_context *c, bool adding,
+                          struct stream_add_options *options)
+{
+    int64_t limit = -1;
+    *options = (struct stream_add_options){.id_index = c->arguments_count};
+    for (size_t i = 2; i < c->arguments_count; i++) {
+        bool more = i + 1 < c->arguments_count;
+        if (adding && slice_equal(c->arguments[i], SLICE("*"))) {
+            if (!read_add_id(c, i, options)) return false;
+            break;
+        }
+        if (more && (argument_is(c, i, "maxlen") || argument_is(c, i, "minid"))) {
+            if (!read_trim(c, &i, &options->trim)) return false;
+        } else if (more && argument_is(c, i, "limit")) {
+            if (!argument_integer(c, ++i, &limit)) return false;
+            if (limit < 0) {
+                refuse(c, REPLY_ERROR_STREAM_LIMIT_NEGATIVE);
+                return false;
+            }
+        } else if (adding && argument_is(c, i, "nomkstream")) {
+            options->no_create = true;
+        } else if (adding) {
+            if (!read_add_id(c, i, options)) return false;
+            break;
+        } else {
+            refuse(c, REPLY_ERROR_SYNTAX);
+            return false;
+        }
+    }
+    return settle_limit(c, adding, limit, &options->trim);
+}
+
+/* ---- streams, groups, consumers ---- */
+
+bool argument_stream(struct command_context *c, const struct store_key *key,
+                     const struct stream **stream)
+{
+    switch (db_stream(c->db, key, stream)) {
+    case LOOKUP_FOUND: return true;
+    case LOOKUP_ABSENT: *stream = NULL; return true;
+    case LOOKUP_WRONG_TYPE: refuse(c, REPLY_ERROR_WRONG_TYPE); return false;
+    }
+    CHECK(false);
+    return false;
+}
+
+const struct stream_group *argument_group(const struct command_context *c, size_t index,
+                                          const struct stream *stream)
+{
+    CHECK(index < c->arguments_count);
+    return stream == NULL ? NULL : stream_group_find(stream, c->arguments[index]);
+}
+
+enum outcome refuse_no_group(struct command_context *c, struct slice key, struct slice group)
+{
+    reply_error_format(c->reply, REPLY_ERROR_NO_GROUP, argument_quoted_size(key), key.data,
+                       argument_quoted_size(group), group.data);
+    return OUTCOME_REPLIED;
+}
+
+void ensure_consumer(struct command_context *c, const struct store_key *key, struct slice group,
+                     struct slice consumer)
+{
+    const struct stream *stream;
+    CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
+    const struct stream_group *found = stream_group_find(stream, group);
+    CHECK(found != NULL);
+    if (stream_consumer_find(found, consumer) != NULL) {
+        db_consumer_seen(c->db, key, group, consumer);
+        return;
+    }
+    db_change(c->db, &(struct effect){.kind = EFFECT_CONSUMER_CREATE,
+                                      .key = *key,
+                                      .consumer_create = {group, consumer, c->now_ms}});
+}
+
+/* ---- answers ---- */
+
+void answer_stream_id(struct reply *r, struct stream_id id)
+{
+    char text[STREAM_ID_TEXT_MAX];
+    reply_bulk(r, (struct slice){text, stream_id_format(id, text)});
+}
+
+void answer_stream_entry(struct reply *r, struct stream_walk *walk)
+{
+    struct slice item;
+    reply_array(r, 2);
+    answer_stream_id(r, walk->id);
+    reply_array(r, walk->fields_count);
+    while (stream_walk_field(walk, &item)) reply_bulk(r, item);
+}
+
+void answer_stream_entries(struct reply *r, const struct stream *stream, struct stream_range range,
+                           bool reverse, uint64_t count)
+{
+    struct stream_walk walk;
+    reply_array(r, (size_t)count);
+    if (count == 0) return;
+    stream_walk_begin(&walk, stream, range, reverse);
+    for (uint64_t i = 0; i < count; i++) {
+        CHECK(stream_walk_next(&walk));
+        answer_stream_entry(r, &walk);
+    }
+}
+
+void answer_stream_entry_of(struct reply *r, const struct stream *stream, struct stream_id id)
+{
+    struct stream_walk walk;
+    stream_walk_begin(&walk, stream, (struct stream_range){id, id}, false);
+    CHECK(stream_walk_next(&walk));
+    answer_stream_entry(r, &walk);
+}
