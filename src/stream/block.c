@@ -427,6 +427,7 @@ struct stream_block *block_rewrite(const struct stream_block *b, uint64_t *ordin
     memcpy(copy->bytes, b->bytes, names_size);
     copy->begin = names_size;
     copy->size = names_size;
+    copy->rewrites = b->rewrites + 1;
     while (block_cursor_next_live(&c, &record)) {
         struct delta d = entry_delta(copy, record.id);
         uint64_t gap = copy->records == 0 ? 0 : record.ordinal - expected - 1;

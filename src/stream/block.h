@@ -58,6 +58,7 @@ struct stream_block {
     uint32_t records; /* live and dead ones, from begin */
     uint32_t live;
     uint32_t dead_bytes; /* of dead records and of the dropped prefix */
+    uint32_t rewrites;   /* offsets found before the last one mean nothing now */
     uint8_t bytes[];
 };
 

@@ -6,7 +6,11 @@
 #include "stream/group.h"
 
 #include "base/memory.h"
-#include "stream/stream_state.h"
+
+enum {
+    DELIVERY_FEW = 128,      /* IDs that need no allocation */
+    BOOKMARK_GROUPS_MAX = 8, /* groups whose bookmarks a walk looks at */
+};
 
 /* ---- finding ---- */
 
@@ -266,35 +270,67 @@ void stream_consumer_seen(struct stream *s, struct slice group, struct slice nam
 
 /* ---- pending entries ---- */
 
-void stream_group_deliver(struct stream *s, const struct stream_delivery *d)
+static void put_delivered(struct stream_group *g, const struct stream_id *ids,
+                          const struct stream_delivery *d, uint32_t owner)
+{
+    struct pending_item item = {.delivery_ms = d->now_ms, .deliveries = 1, .owner = owner};
+    for (uint64_t i = 0; i < d->count; i++) {
+        item.id = ids[i];
+        pending_put(&g->pending, &item);
+    }
+}
+
+const struct stream_bookmark *stream_groups_bookmark(const struct stream *s, struct stream_id first)
+{
+    uint32_t looked_at =
+        s->groups.count < BOOKMARK_GROUPS_MAX ? s->groups.count : BOOKMARK_GROUPS_MAX;
+    if (!stream_id_decrement(&first)) return NULL;
+    for (uint32_t i = 0; i < looked_at; i++) {
+        const struct stream_group *g = group_of(s->groups.members[i]);
+        if (stream_id_compare(g->bookmark.after, first) == 0) return &g->bookmark;
+    }
+    return NULL;
+}
+
+/* Reads the IDs of a delivery. False if they are not what it says; the group is not changed. */
+static bool read_delivery(const struct stream *s, const struct stream_group *g,
+                          const struct stream_delivery *d, struct stream_id *ids,
+                          struct stream_walk *w)
+{
+    struct stream_range range = {g->last_delivered, d->last_id};
+    if (!stream_id_increment(&range.first)) return false;
+    stream_walk_begin(w, s, range, false);
+    for (uint64_t i = 0; i < d->count; i++) {
+        if (!stream_walk_next(w)) return false;
+        ids[i] = w->id;
+    }
+    return stream_id_compare(w->id, d->last_id) == 0;
+}
+
+bool stream_group_deliver(struct stream *s, const struct stream_delivery *d)
 {
     struct stream_group *g = must_find(s, d->group);
     struct stream_consumer *c = must_find_consumer(g, d->consumer);
-    size_t before = group_bytes(g);
-    struct stream_range range = {g->last_delivered, d->last_id};
-    CHECK(stream_id_compare(d->last_id, g->last_delivered) > 0);
-    CHECK(stream_id_increment(&range.first));
+    if (d->count == 0 || d->count > s->length) return false;
 
-    struct pending_item item = {
-        .delivery_ms = d->now_ms, .deliveries = 1, .owner = c->owner.number};
+    struct stream_id few[DELIVERY_FEW];
+    size_t size = d->count * sizeof few[0];
+    struct stream_id *ids = d->count <= DELIVERY_FEW ? few : memory_allocate(size);
     struct stream_walk w;
-    uint64_t count = 0;
-    uint64_t ordinal = 0;
-    stream_walk_begin(&w, s, range, false);
-    for (; stream_walk_next(&w); count++) {
-        item.id = w.id;
-        ordinal = w.ordinal;
-        if (!d->no_ack) pending_put(&g->pending, &item);
+    bool fits = read_delivery(s, g, d, ids, &w);
+    if (fits) {
+        size_t before = group_bytes(g);
+        stream_walk_bookmark(&w, &g->bookmark);
+        if (!d->no_ack) put_delivered(g, ids, d, c->owner.number);
+        g->last_delivered = d->last_id;
+        if (!g->entries_read_exact) g->entries_read += d->count;
+        else g->entries_read = stream_shown_ordinal(s, w.ordinal, d->last_id);
+        c->seen_ms = d->now_ms;
+        c->active_ms = d->now_ms;
+        s->groups_bytes += group_bytes(g) - before;
     }
-    CHECK(count == d->count);
-    CHECK(count > 0 && stream_id_compare(item.id, d->last_id) == 0);
-
-    g->last_delivered = d->last_id;
-    if (!g->entries_read_exact) g->entries_read += count;
-    else g->entries_read = stream_shown_ordinal(s, ordinal, d->last_id);
-    c->seen_ms = d->now_ms;
-    c->active_ms = d->now_ms;
-    s->groups_bytes += group_bytes(g) - before;
+    if (ids != few) memory_free(ids, size);
+    return fits;
 }
 
 uint64_t stream_group_acknowledge(struct stream *s, struct slice group, const struct stream_id *ids,

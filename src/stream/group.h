@@ -5,6 +5,7 @@
 #include "stream/name_index.h"
 #include "stream/pending.h"
 #include "stream/stream_group.h"
+#include "stream/stream_state.h"
 
 struct stream_consumer {
     struct name_entry entry; /* first: members of a name_index begin with it */
@@ -20,7 +21,8 @@ struct stream_group {
     bool entries_read_exact;
     struct pending_list pending;
     struct name_index consumers;
-    size_t consumers_bytes; /* of the consumers and their names */
+    struct stream_bookmark bookmark; /* where the last delivery ended */
+    size_t consumers_bytes;          /* of the consumers and their names */
 };
 
 /* What the public functions show of a pending item. */

@@ -119,7 +119,8 @@ static bool may_contribute(const struct answer *a, const struct pending_chunk *c
     if (a->count < a->capacity) return true;
     const struct pending_item *youngest = &a->items[0];
     if (unowned != (youngest->owner == PENDING_UNOWNED)) return unowned;
-    return c->oldest_ms <= youngest->delivery_ms;
+    if (c->oldest_ms != youngest->delivery_ms) return c->oldest_ms < youngest->delivery_ms;
+    return stream_id_compare(c->first, youngest->id) < 0;
 }
 
 size_t pending_oldest(const struct pending_list *p, int64_t delivered_max_ms,

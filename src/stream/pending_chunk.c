@@ -368,6 +368,16 @@ void chunk_array_insert(struct chunk_array *a, uint32_t i, struct pending_chunk 
     a->count++;
 }
 
+static void shrink(struct chunk_array *a, size_t *memory_bytes)
+{
+    memmove(a->chunks, a->chunks + a->start, a->count * sizeof *a->chunks);
+    a->start = 0;
+    size_t before = array_size(a);
+    a->capacity /= 2;
+    a->chunks = memory_resize(a->chunks, before, array_size(a));
+    *memory_bytes -= before - array_size(a);
+}
+
 void chunk_array_remove(struct chunk_array *a, uint32_t i, size_t *memory_bytes)
 {
     CHECK(i < a->count);
@@ -378,8 +388,9 @@ void chunk_array_remove(struct chunk_array *a, uint32_t i, size_t *memory_bytes)
     }
     if (i == 0) {
         a->start++;
-        return;
+    } else {
+        struct pending_chunk **at = a->chunks + a->start + i;
+        memmove(at, at + 1, (a->count - i) * sizeof *at);
     }
-    struct pending_chunk **at = a->chunks + a->start + i;
-    memmove(at, at + 1, (a->count - i) * sizeof *at);
+    if (a->capacity > 4 && a->count <= a->capacity / 4) shrink(a, memory_bytes);
 }

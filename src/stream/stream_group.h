@@ -130,7 +130,8 @@ struct stream_delivery {
     int64_t now_ms;
     bool no_ack;
 };
-void stream_group_deliver(struct stream *s, const struct stream_delivery *delivery);
+/* False, and nothing changed, when the stream does not have exactly these entries. */
+bool stream_group_deliver(struct stream *s, const struct stream_delivery *delivery);
 
 /* Removes pending entries; returns how many of the IDs were pending. */
 uint64_t stream_group_acknowledge(struct stream *s, struct slice group, const struct stream_id *ids,

@@ -551,7 +551,10 @@ static void do_deliver(struct model *m, size_t n)
         if (!d.no_ack) put_pending(g, (struct model_pending){e->id, m->now_ms, 1, c});
     }
     if (d.count == 0) return;
-    stream_group_deliver(m->stream, &d);
+    struct stream_delivery wrong = d;
+    wrong.count += one_in(m, 2) ? 1 : UINT64_MAX;
+    if (one_in(m, 10)) assert_false(stream_group_deliver(m->stream, &wrong));
+    assert_true(stream_group_deliver(m->stream, &d));
     g->last_delivered = d.last_id;
     g->entries_read = g->exact ? model_shown(m, ordinal, d.last_id) : g->entries_read + d.count;
     g->seen[c] = g->active[c] = m->now_ms;

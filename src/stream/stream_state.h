@@ -31,6 +31,21 @@ uint64_t stream_rank(const struct stream *s, struct stream_id id);
 /* What clients see of an ordinal: the one of the entry 'id' when it was the last that was read. */
 uint64_t stream_shown_ordinal(const struct stream *s, uint64_t ordinal, struct stream_id id);
 
+/* walk.c: where a walk stands, to be taken up later by another. It holds as long as the block has
+ * its first record and was not rewritten; appends and marks of deletion do not matter. */
+struct stream_bookmark {
+    struct stream_id after; /* the entry that was read last */
+    struct stream_id first_id;
+    uint64_t ordinal;
+    uint32_t rewrites;
+    struct stream_walk_mark mark;
+};
+void stream_walk_bookmark(const struct stream_walk *w, struct stream_bookmark *bookmark);
+
+/* group.c: the bookmark of a group that has read up to just before 'first', or NULL. */
+const struct stream_bookmark *stream_groups_bookmark(const struct stream *s,
+                                                     struct stream_id first);
+
 /* walk.c: the walk over an index, for streams and views. */
 void stream_walk_index(struct stream_walk *w, const struct block_index *x,
                        struct stream_range range, bool reverse);
