@@ -216,11 +216,13 @@ static bool parse_limits(const struct config_words *words, struct config_value *
         if (class == OUTPUT_CLASSES)
             return refuse(problem, "Invalid client class specified in buffer limit configuration.");
         uint64_t *f = limits.figures[class];
+        uint64_t before[OUTPUT_FIGURES];
+        memcpy(before, f, sizeof before);
         if (!number_parse_size(item[1], &f[0]) || !number_parse_size(item[2], &f[1]) ||
             !number_parse_u64(item[3], &f[2]) || f[2] > INT32_MAX)
             return refuse(problem, "Error in hard, soft or soft_seconds setting in buffer limit "
                                    "configuration.");
-        if (class > 0 && words->warnings != NULL)
+        if (class > 0 && words->warnings != NULL && memcmp(before, f, sizeof before) != 0)
             buf_append_format(words->warnings,
                               "client-output-buffer-limit %s has no effect: Irmak has no such "
                               "clients yet\n",
