@@ -1,4 +1,4 @@
-/* The log over the real disk, in a temporary directory. Crashes are in tests/sim/wal_crash_test.c. */
+/* The log over the real disk in a temporary directory; crashes: tests/sim/wal_crash_test.c. */
 #include "wal/wal.h"
 
 #include "base/memory.h"
