@@ -18,6 +18,7 @@ static void refuse_unknown(struct command_context *c)
         struct slice word = c->arguments[i];
         size_t room = ARGUMENT_QUOTED_BYTES_MAX - words.size;
         if (word.size > room) word.size = room;
+        word.size = strnlen(word.data, word.size); /* a zero byte would end the whole text */
         buf_append_byte(&words, '\'');
         buf_append(&words, word);
         buf_append_text(&words, "' ");
