@@ -169,8 +169,10 @@ uint64_t stream_shown_ordinal(const struct stream *s, uint64_t ordinal, struct s
     CHECK(ordinal <= s->appended);
     uint64_t after = s->appended - ordinal;
     uint64_t shown = s->entries_added > after ? s->entries_added - after : 0;
-    if (shown >= s->length) return shown;
-    /* XSETID may have set fewer than what is stored proves. */
+    struct index_place first;
+    if (!index_first(&s->blocks, &first)) return shown;
+    if (shown >= ordinal - index_slot(&s->blocks, first)->ordinal) return shown;
+    /* XSETID has set fewer than what is stored proves. */
     uint64_t least = stream_rank(s, id);
     return shown > least ? shown : least;
 }
