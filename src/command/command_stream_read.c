@@ -37,9 +37,10 @@ struct read_plan {
 /* What one key answers. */
 struct read_result {
     bool served;
-    bool history; /* pending entries of the consumer, some of which may be deleted */
-    struct stream_range range;
+    bool history;              /* pending entries of the consumer, some of which may be deleted */
+    struct stream_range range; /* !history: all entries in it */
     uint64_t count;
+    struct stream_id *ids; /* history: 'count' of them, owned; a later key may be the same stream */
 };
 
 /* ---- options ---- */
@@ -218,38 +219,60 @@ static void deliver_new(struct command_context *c, const struct read_plan *plan,
     db_change(c->db, &e);
 }
 
-/* The consumer's pending entries after an ID; those that still exist count as delivered again. */
-static void deliver_history(struct command_context *c, const struct read_plan *plan,
-                            const struct store_key *key, struct stream_id after,
-                            struct read_result *result)
+/* The consumer's pending entries after an ID. */
+static void look_at_history(struct command_context *c, const struct read_plan *plan,
+                            const struct stream *stream, struct stream_id after,
+                            struct stream_ids *ids)
 {
-    const struct stream *stream;
     struct stream_pending_walk walk;
-    struct stream_ids again;
-    *result = (struct read_result){.served = true, .history = true};
-    result->range = (struct stream_range){after, STREAM_ID_MAX};
-    if (!stream_id_increment(&result->range.first)) return;
-    CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
+    struct stream_range range = {after, STREAM_ID_MAX};
+    if (!stream_id_increment(&range.first)) return;
     const struct stream_group *group = argument_group(c, plan->group, stream);
-    stream_ids_init(&again);
-    stream_pending_walk_begin(
-        &walk, group, stream_consumer_find(group, c->arguments[plan->consumer]), result->range);
-    while (result->count < plan->count_max && stream_pending_walk_next(&walk)) {
-        result->count++;
-        if (stream_contains(stream, walk.entry.id)) stream_ids_add(&again, walk.entry.id);
-    }
-    if (again.count > 0) {
+    stream_pending_walk_begin(&walk, group,
+                              stream_consumer_find(group, c->arguments[plan->consumer]), range);
+    while (ids->count < plan->count_max && stream_pending_walk_next(&walk))
+        stream_ids_add(ids, walk.entry.id);
+}
+
+/* Those that still exist count as delivered again. */
+static void deliver_again(struct command_context *c, const struct read_plan *plan,
+                          const struct store_key *key, const struct stream *stream,
+                          const struct stream_ids *ids)
+{
+    struct stream_ids present;
+    stream_ids_init(&present);
+    for (size_t i = 0; i < ids->count; i++)
+        if (stream_contains(stream, ids->items[i])) stream_ids_add(&present, ids->items[i]);
+    if (present.count > 0) {
         struct effect e = {.kind = EFFECT_GROUP_CLAIM, .key = *key};
         e.group_claim.claim = (struct stream_claim){.group = c->arguments[plan->group],
                                                     .consumer = c->arguments[plan->consumer],
                                                     .delivery_ms = c->now_ms,
                                                     .deliveries = STREAM_DELIVERIES_INCREMENT,
                                                     .active_ms = -1,
-                                                    .ids = again.items,
-                                                    .count = again.count};
+                                                    .ids = present.items,
+                                                    .count = present.count};
         db_change(c->db, &e);
     }
-    stream_ids_deinit(&again);
+    stream_ids_deinit(&present);
+}
+
+static void deliver_history(struct command_context *c, const struct read_plan *plan,
+                            const struct store_key *key, struct stream_id after,
+                            struct read_result *result)
+{
+    const struct stream *stream;
+    struct stream_ids ids;
+    CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
+    stream_ids_init(&ids);
+    look_at_history(c, plan, stream, after, &ids);
+    deliver_again(c, plan, key, stream, &ids);
+    *result = (struct read_result){.served = true, .history = true, .count = ids.count};
+    if (ids.count > 0) {
+        result->ids = memory_allocate(ids.count * sizeof *result->ids);
+        memcpy(result->ids, ids.items, ids.count * sizeof *result->ids);
+    }
+    stream_ids_deinit(&ids);
 }
 
 /* Returns how many keys answer something. */
@@ -276,22 +299,17 @@ static size_t look_at_keys(struct command_context *c, const struct read_plan *pl
 
 /* ---- the second pass: the answer ---- */
 
-static void answer_history(struct command_context *c, const struct read_plan *plan,
-                           const struct stream *stream, const struct read_result *result)
+static void answer_history(struct command_context *c, const struct stream *stream,
+                           const struct read_result *result)
 {
-    struct stream_pending_walk walk;
-    const struct stream_group *group = argument_group(c, plan->group, stream);
     reply_array(c->reply, (size_t)result->count);
-    stream_pending_walk_begin(
-        &walk, group, stream_consumer_find(group, c->arguments[plan->consumer]), result->range);
     for (uint64_t i = 0; i < result->count; i++) {
-        CHECK(stream_pending_walk_next(&walk));
-        if (stream_contains(stream, walk.entry.id)) {
-            answer_stream_entry_of(c->reply, stream, walk.entry.id);
+        if (stream_contains(stream, result->ids[i])) {
+            answer_stream_entry_of(c->reply, stream, result->ids[i]);
             continue;
         }
         reply_array(c->reply, 2);
-        answer_stream_id(c->reply, walk.entry.id);
+        answer_stream_id(c->reply, result->ids[i]);
         reply_null_array(c->reply);
     }
 }
@@ -308,7 +326,7 @@ static void answer_keys(struct command_context *c, const struct read_plan *plan,
         CHECK(db_stream(c->db, &key, &stream) == LOOKUP_FOUND);
         reply_pair(c->reply);
         reply_bulk(c->reply, c->arguments[index]);
-        if (results[i].history) answer_history(c, plan, stream, &results[i]);
+        if (results[i].history) answer_history(c, stream, &results[i]);
         else answer_stream_entries(c->reply, stream, results[i].range, false, results[i].count);
     }
 }
@@ -322,6 +340,9 @@ static enum outcome try_read(struct command_context *c, const struct read_plan *
     if (plan->keys_count > READ_KEYS_INLINE) results = memory_allocate(results_bytes);
     size_t served = look_at_keys(c, plan, results);
     if (served > 0) answer_keys(c, plan, results, served);
+    for (size_t i = 0; i < plan->keys_count; i++)
+        if (results[i].ids != NULL)
+            memory_free(results[i].ids, (size_t)results[i].count * sizeof *results[i].ids);
     if (results != few) memory_free(results, results_bytes);
     return served > 0 ? OUTCOME_REPLIED : OUTCOME_WAIT;
 }
