@@ -51,7 +51,7 @@ static int64_t seconds_since(int64_t then_ms, int64_t now_ms)
 }
 
 /* Fields, names and order are those of Redis; what does not exist here says so with the value that
- * it has where it is not used (multi=-1, sub=0). Before the first command there is none: cmd=NULL. */
+ * it has where it is not used (multi=-1, sub=0). Before the first command: cmd=NULL. */
 void client_describe(const struct client *client, int64_t now_ms, struct buf *out)
 {
     const char *command = client->last_command == NULL ? "NULL" : client->last_command;

@@ -10,7 +10,7 @@
 #include "command/arguments.h"
 #include "command/command.h"
 
-/* The arguments of an unknown command, each in quotes, until ARGUMENT_QUOTED_BYTES_MAX bytes are full. */
+/* Names the arguments too, each in quotes, until ARGUMENT_QUOTED_BYTES_MAX bytes are full. */
 static void refuse_unknown(struct command_context *c)
 {
     struct buf words = {0};
