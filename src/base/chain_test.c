@@ -150,6 +150,12 @@ static void test_shared(void **state)
     assert_int_equal(s->references, 2);
     chain_consume(&c, CHAIN_SHARED_BYTES_MIN - 1);
     assert_int_equal(s->references, 1);
+    /* Gone with its last byte, although more is to come. */
+    chain_append_shared(&c, s, shared_slice(s));
+    chain_append(&c, SLICE("x"));
+    chain_release(&c, c.appended);
+    chain_consume(&c, CHAIN_SHARED_BYTES_MIN);
+    assert_int_equal(s->references, 1);
     chain_deinit(&c);
     shared_release(s);
 }

@@ -1,3 +1,5 @@
+/* The heap of the release and debug builds: jemalloc through its own calls (mallocx, sdallocx),
+ * which take the size back and so need not look it up. */
 #include "base/check.h"
 #include "base/memory.h"
 

@@ -78,6 +78,7 @@ static void test_doubles(void **state)
     SAYS(RESP3, reply_double(&r, 99999999999999984.0), ",99999999999999984\r\n");
     SAYS(RESP3, reply_double(&r, 1e17), ",1e+17\r\n");
     SAYS(RESP3, reply_double(&r, 1e-7), ",1e-07\r\n");
+    SAYS(RESP3, reply_double(&r, 0.966462254487715), ",0.966462254487715\r\n");
     SAYS(RESP3, reply_double(&r, 1.0 / 3), ",0.3333333333333333\r\n");
     SAYS(RESP3, reply_double(&r, 0.1 + 0.2), ",0.30000000000000004\r\n");
     SAYS(RESP3, reply_double(&r, -1.7976931348623157e308), ",-1.7976931348623157e+308\r\n");

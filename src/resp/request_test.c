@@ -218,6 +218,11 @@ static void test_login_limits(void **state)
     assert_string_equal(say(&r, SLICE("*10\r\n$16384\r\n")).data, "");
     assert_string_equal(say(&r, SLICE("*11\r\n")).data, arguments_error);
     assert_string_equal(say(&r, SLICE("*1\r\n$16385\r\n")).data, bulk_error);
+    /* What nobody may send is called so, to whoever sends it. */
+    assert_string_equal(say(&r, SLICE("*1048577\r\n")).data,
+                        "error ERR Protocol error: invalid multibulk length\n");
+    assert_string_equal(say(&r, SLICE("*1\r\n$536870913\r\n")).data,
+                        "error ERR Protocol error: invalid bulk length\n");
     assert_string_equal(say(&r, SLICE("1 2 3 4 5 6 7 8 9 10\n")).data,
                         "[1][2][3][4][5][6][7][8][9][10] 21\n");
     assert_string_equal(say(&r, SLICE("1 2 3 4 5 6 7 8 9 10 11\n")).data, arguments_error);
