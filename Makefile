@@ -93,7 +93,9 @@ LIBRARY        := $(foreach room,$(ROOMS),$(call sources_in,$(room)))
 
 UNIT_SOURCES := $(wildcard src/$(ROOM)/*_test.c)
 SIM_MAIN     := $(wildcard tests/sim/main.c)
-SIM_PARTS    := $(filter-out %_test.c $(SIM_MAIN),$(wildcard tests/sim/*.c))
+# One crash oracle for the simulator and for the drivers of a real process.
+SIM_PARTS    := $(filter-out %_test.c $(SIM_MAIN),\
+    $(wildcard tests/sim/*.c tests/integration/crash_oracle*.c))
 SIM_TESTS    := $(wildcard tests/sim/*_test.c)
 INTEGRATION_SOURCES := $(wildcard tests/integration/*_test.c)
 INTEGRATION_PARTS   := $(filter-out %_test.c,$(wildcard tests/integration/*.c))

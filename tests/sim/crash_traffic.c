@@ -1,0 +1,378 @@
+/* crash_traffic.c - the faithful actors: clients that keep to the crash oracle's model. Each tells
+ * the oracle what it sends and what comes back. Keys and streams lie in database 0; an actor is
+ * the consumer of its own name in the group "g" of each stream. */
+#include "base/check.h"
+#include "base/number.h"
+#include "crash_world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { ENTRIES_MAX = 512, ANSWERED_ENTRIES_MAX = 64, PAYLOAD_BYTES_MAX = 256 };
+
+static uint32_t client_of(const struct world *w, const struct actor *a)
+{
+    return (uint32_t)(a - w->actors);
+}
+
+/* ---- sending ---- */
+
+static uint32_t own_key(struct world *w, const struct actor *a, bool number)
+{
+    uint32_t first = client_of(w, a) * KEYS_PER_CLIENT;
+    return number ? first : first + 1 + world_pick(w, KEYS_PER_CLIENT - 1);
+}
+
+static void send_set(struct world *w, struct actor *a)
+{
+    bool number = world_chance(w, 3);
+    uint32_t key = own_key(w, a, number);
+    char value[64];
+    int size = number ? snprintf(value, sizeof value, "%u", world_pick(w, 1000))
+                      : snprintf(value, sizeof value, "v%" PRIu64, w->payload_next++);
+    struct oracle_write write = {ORACLE_SET, key, {value, (size_t)size}, 0};
+    crash_oracle_invoke_writes(w->oracle, client_of(w, a), &write, 1);
+    machine_send(&w->machine, a->link, "SET k%u %s", key, value);
+    world_sent(w, a, SENT_WRITES)->rule = RULE_ACCEPTED;
+}
+
+static void send_small_write(struct world *w, struct actor *a)
+{
+    struct oracle_write write = {.kind = ORACLE_DELETE};
+    enum answer_rule rule = RULE_POSITIVE;
+    switch (world_pick(w, 3)) {
+    case 0:
+        write.key = own_key(w, a, world_chance(w, 3));
+        machine_send(&w->machine, a->link, "DEL k%u", write.key);
+        break;
+    case 1:
+        write = (struct oracle_write){.kind = ORACLE_INCREMENT,
+                                      .key = own_key(w, a, true),
+                                      .delta = 1 + (int64_t)world_pick(w, 5)};
+        machine_send(&w->machine, a->link, "INCRBY k%u %" PRId64, write.key, write.delta);
+        rule = RULE_ACCEPTED;
+        break;
+    default:
+        write = (struct oracle_write){
+            .kind = ORACLE_APPEND, .key = own_key(w, a, false), .value = SLICE("+a")};
+        machine_send(&w->machine, a->link, "APPEND k%u +a", write.key);
+        break;
+    }
+    crash_oracle_invoke_writes(w->oracle, client_of(w, a), &write, 1);
+    world_sent(w, a, SENT_WRITES)->rule = rule;
+}
+
+static void send_mset(struct world *w, struct actor *a)
+{
+    char value[32];
+    uint32_t first = client_of(w, a) * KEYS_PER_CLIENT;
+    int size = snprintf(value, sizeof value, "m%" PRIu64, w->payload_next++);
+    struct oracle_write writes[2] = {
+        {ORACLE_SET, first + 1, {value, (size_t)size}, 0},
+        {ORACLE_SET, first + 2, {value, (size_t)size}, 0},
+    };
+    crash_oracle_invoke_writes(w->oracle, client_of(w, a), writes, 2);
+    machine_send(&w->machine, a->link, "MSET k%u %s k%u %s", first + 1, value, first + 2, value);
+    world_sent(w, a, SENT_WRITES)->rule = RULE_ACCEPTED;
+}
+
+static void send_add(struct world *w, struct actor *a, uint32_t stream)
+{
+    char payload[PAYLOAD_BYTES_MAX], filler[PAYLOAD_BYTES_MAX / 2] = {0};
+    memset(filler, 'x', world_pick(w, sizeof filler - 1));
+    int size = snprintf(payload, sizeof payload, "%" PRIu64 ".%s", w->payload_next++, filler);
+    crash_oracle_invoke_add(w->oracle, client_of(w, a), stream,
+                            (struct slice){payload, (size_t)size});
+    machine_send(&w->machine, a->link, "XADD s%u * field %s", stream, payload);
+    struct sent *sent = world_sent(w, a, SENT_ADD);
+    sent->rule = RULE_ACCEPTED;
+    sent->place = stream;
+}
+
+static void send_group_read(struct world *w, struct actor *a, uint32_t stream)
+{
+    uint32_t count = 1 + world_pick(w, 4);
+    crash_oracle_invoke_read(w->oracle, client_of(w, a), stream, count);
+    if (world_chance(w, 3))
+        machine_send(&w->machine, a->link, "XREADGROUP GROUP g c%u COUNT %u BLOCK %u STREAMS s%u >",
+                     client_of(w, a), count, 1 + world_pick(w, 60), stream);
+    else
+        machine_send(&w->machine, a->link, "XREADGROUP GROUP g c%u COUNT %u STREAMS s%u >",
+                     client_of(w, a), count, stream);
+    struct sent *sent = world_sent(w, a, SENT_GROUP_READ);
+    sent->rule = RULE_ACCEPTED;
+    sent->place = stream;
+}
+
+static void send_acknowledge(struct world *w, struct actor *a)
+{
+    if (a->delivered_count == 0) return;
+    size_t last = --a->delivered_count;
+    struct oracle_id id = a->delivered[last];
+    struct oracle_stream_ids which = {a->delivered_stream[last], &id, 1};
+    crash_oracle_invoke_acknowledge(w->oracle, client_of(w, a), &which);
+    machine_send(&w->machine, a->link, "XACK s%u g %" PRIu64 "-%" PRIu64, which.stream, id.ms,
+                 id.sequence);
+    world_sent(w, a, SENT_OTHER)->rule = RULE_POSITIVE;
+}
+
+static void send_removal(struct world *w, struct actor *a, uint32_t stream)
+{
+    const struct known_ids *known = &w->faithful_ids[stream];
+    if (known->count == 0) return;
+    struct oracle_id id = known->ids[world_pick(w, (uint32_t)known->count)];
+    if (world_chance(w, 2)) {
+        struct oracle_stream_ids which = {stream, &id, 1};
+        crash_oracle_invoke_remove(w->oracle, client_of(w, a), &which);
+        machine_send(&w->machine, a->link, "XDEL s%u %" PRIu64 "-%" PRIu64, stream, id.ms,
+                     id.sequence);
+    } else {
+        crash_oracle_invoke_trim(w->oracle, client_of(w, a), stream, id);
+        machine_send(&w->machine, a->link, "XTRIM s%u MINID %" PRIu64 "-%" PRIu64, stream, id.ms,
+                     id.sequence);
+    }
+    world_sent(w, a, SENT_OTHER)->rule = RULE_POSITIVE;
+}
+
+static void send_look(struct world *w, struct actor *a, uint32_t stream)
+{
+    if (world_chance(w, 3)) {
+        machine_send(&w->machine, a->link, "XREAD BLOCK %u STREAMS s%u $", 1 + world_pick(w, 40),
+                     stream);
+        world_sent(w, a, SENT_READ)->place = stream;
+    } else if (world_chance(w, 2)) {
+        machine_send(&w->machine, a->link, "XREAD COUNT 5 STREAMS s%u %" PRId64, stream,
+                     w->now_us / 1000 - world_pick(w, 50));
+        world_sent(w, a, SENT_READ)->place = stream;
+    } else {
+        uint32_t key = world_pick(w, FAITHFUL_KEYS);
+        machine_send(&w->machine, a->link, "GET k%u", key);
+        world_sent(w, a, SENT_GET)->place = key;
+    }
+}
+
+void traffic_send(struct world *w, struct actor *a)
+{
+    uint32_t stream = world_pick(w, FAITHFUL_STREAMS);
+    switch (world_pick(w, 12)) {
+    case 0:
+    case 1: send_set(w, a); break;
+    case 2: send_small_write(w, a); break;
+    case 3: send_mset(w, a); break;
+    case 4:
+    case 5:
+    case 6: send_add(w, a, stream); break;
+    case 7: send_group_read(w, a, stream); break;
+    case 8: send_acknowledge(w, a); break;
+    case 9: send_removal(w, a, stream); break;
+    default: send_look(w, a, stream); break;
+    }
+}
+
+void traffic_create(struct world *w)
+{
+    w->oracle = crash_oracle_create(FAITHFUL_COUNT);
+    for (uint32_t i = 0; i < FAITHFUL_KEYS; i++)
+        crash_oracle_add_key(w->oracle, i / KEYS_PER_CLIENT);
+    machine_connect(&w->machine, 0);
+    for (uint32_t i = 0; i < FAITHFUL_STREAMS; i++) {
+        crash_oracle_add_stream(w->oracle, true);
+        machine_send(&w->machine, 0, "XGROUP CREATE s%u g 0 MKSTREAM", i);
+    }
+    CHECK(machine_settle(&w->machine));
+    CHECK(slice_equal(buf_slice(&w->machine.links[0].incoming), SLICE("+OK\r\n+OK\r\n")));
+    machine_disconnect(&w->machine, 0);
+}
+
+void traffic_connect(struct world *w, struct actor *a)
+{
+    machine_connect(&w->machine, a->link);
+    a->delivered_count = 0;
+    if (!world_chance(w, 2)) return;
+    machine_send(&w->machine, a->link, "HELLO 3");
+    world_sent(w, a, SENT_SETUP);
+}
+
+/* ---- answers ---- */
+
+struct entry_list {
+    struct oracle_entry entries[ANSWERED_ENTRIES_MAX];
+    size_t count;
+};
+
+/* One [id, [field, value]]. */
+static void take_entry(struct slice *in, struct oracle_entry *entry)
+{
+    struct answer item;
+    CHECK(answer_take(in, &item) && item.kind == ANSWER_ARRAY && item.integer == 2);
+    CHECK(answer_take(in, &item) && item.kind == ANSWER_BULK);
+    CHECK(world_parse_id(item.text, &entry->id));
+    CHECK(answer_take(in, &item) && item.kind == ANSWER_ARRAY && item.integer == 2);
+    CHECK(answer_take(in, &item) && slice_equal(item.text, SLICE("field")));
+    CHECK(answer_take(in, &item) && item.kind == ANSWER_BULK);
+    entry->payload = item.text;
+}
+
+/* The answer of XREAD and XREADGROUP for one stream: null, or its entries in either protocol. */
+static void take_entries(struct slice in, struct entry_list *list)
+{
+    struct answer item;
+    list->count = 0;
+    CHECK(answer_take(&in, &item));
+    if (item.kind == ANSWER_NULL) return;
+    CHECK(item.kind == ANSWER_ARRAY || item.kind == ANSWER_MAP);
+    if (item.kind == ANSWER_ARRAY) CHECK(answer_take(&in, &item) && item.integer == 2);
+    CHECK(answer_take(&in, &item) && item.kind == ANSWER_BULK);
+    CHECK(answer_take(&in, &item) && item.kind == ANSWER_ARRAY);
+    CHECK(item.integer <= ANSWERED_ENTRIES_MAX);
+    size_t count = (size_t)item.integer;
+    for (; list->count < count; list->count++) take_entry(&in, &list->entries[list->count]);
+    CHECK(in.size == 0);
+}
+
+static void remember_delivered(struct actor *a, uint32_t stream, const struct entry_list *list)
+{
+    for (size_t i = 0; i < list->count && a->delivered_count < KNOWN_IDS_MAX; i++) {
+        a->delivered[a->delivered_count] = list->entries[i].id;
+        a->delivered_stream[a->delivered_count++] = stream;
+    }
+}
+
+void traffic_answered(struct world *w, struct actor *a, const struct sent *sent, struct slice reply)
+{
+    struct slice in = reply;
+    struct answer item;
+    struct entry_list list;
+    struct oracle_answer answer = {0};
+    CHECK(answer_take(&in, &item));
+    answer.is_error = item.kind == ANSWER_ERROR;
+    switch (sent->kind) {
+    case SENT_SETUP:
+    case SENT_WILD: return;
+    case SENT_GET:
+        crash_oracle_saw_value(w->oracle, sent->place, item.kind != ANSWER_NULL, item.text);
+        return;
+    case SENT_READ:
+        take_entries(reply, &list);
+        for (size_t i = 0; i < list.count; i++)
+            crash_oracle_saw_entry(w->oracle, sent->place, &list.entries[i]);
+        return;
+    case SENT_WRITES:
+        answer.has_integer = item.kind == ANSWER_INTEGER;
+        answer.integer = item.integer;
+        break;
+    case SENT_ADD:
+        if (answer.is_error) break;
+        CHECK(world_parse_id(item.text, &answer.id));
+        world_remember_id(&w->faithful_ids[sent->place], answer.id);
+        break;
+    case SENT_GROUP_READ:
+        if (answer.is_error) break;
+        take_entries(reply, &list);
+        remember_delivered(a, sent->place, &list);
+        answer.entries = list.entries;
+        answer.entry_count = list.count;
+        break;
+    case SENT_OTHER: break;
+    }
+    crash_oracle_answered(w->oracle, client_of(w, a), &answer);
+}
+
+/* ---- the judgement ---- */
+
+static void judge_keys(struct world *w)
+{
+    char name[16], text[NUMBER_INTEGER_TEXT_MAX];
+    for (uint32_t i = 0; i < FAITHFUL_KEYS; i++) {
+        int size = snprintf(name, sizeof name, "k%u", i);
+        struct store_key key = db_key(w->machine.db, 0, (struct slice){name, (size_t)size});
+        struct string_view view;
+        bool exists = db_string(w->machine.db, &key, &view) == LOOKUP_FOUND;
+        struct slice value = exists ? string_bytes(&view, text) : (struct slice){0};
+        crash_oracle_judge_value(w->oracle, i, exists, value);
+    }
+}
+
+static struct oracle_id id_of(struct stream_id id)
+{
+    return (struct oracle_id){id.ms, id.seq};
+}
+
+static void show_entries(const struct stream *s, struct oracle_entry *entries,
+                         struct oracle_recovered_stream *shown)
+{
+    struct stream_walk walk;
+    struct slice name, value;
+    stream_walk_begin(&walk, s, (struct stream_range){STREAM_ID_MIN, STREAM_ID_MAX}, false);
+    while (stream_walk_next(&walk)) {
+        CHECK(shown->entry_count < ENTRIES_MAX);
+        CHECK(walk.fields_count == 2);
+        CHECK(stream_walk_field(&walk, &name) && stream_walk_field(&walk, &value));
+        entries[shown->entry_count++] = (struct oracle_entry){id_of(walk.id), value};
+    }
+    shown->entries = entries;
+}
+
+static uint32_t owner_of(const struct stream_pending *pending)
+{
+    if (pending->consumer == NULL) return UINT32_MAX;
+    struct slice name = stream_consumer_name(pending->consumer);
+    CHECK(name.size == 2);
+    return (uint32_t)(name.data[1] - '0');
+}
+
+static void show_group(const struct stream *s, const struct stream_group *g,
+                       struct oracle_pending *pending, struct oracle_recovered_stream *shown)
+{
+    struct stream_pending_walk walk;
+    struct stream_range all = {STREAM_ID_MIN, STREAM_ID_MAX};
+    shown->group_exists = true;
+    shown->last_delivered_id = id_of(stream_group_last_delivered(g));
+    shown->lag = (int64_t)stream_group_lag(s, g);
+    shown->entries_read = (int64_t)stream_group_entries_read(s, g);
+    stream_pending_walk_begin(&walk, g, NULL, all);
+    while (stream_pending_walk_next(&walk)) {
+        CHECK(shown->pending_count < ENTRIES_MAX);
+        pending[shown->pending_count++] = (struct oracle_pending){
+            id_of(walk.entry.id), owner_of(&walk.entry), walk.entry.deliveries};
+    }
+    shown->pending = pending;
+}
+
+static void judge_stream(struct world *w, uint32_t index)
+{
+    struct oracle_entry entries[ENTRIES_MAX];
+    struct oracle_pending pending[ENTRIES_MAX];
+    struct oracle_recovered_stream shown = {0};
+    const struct stream *s;
+    char name[16];
+    int size = snprintf(name, sizeof name, "s%u", index);
+    struct store_key key = db_key(w->machine.db, 0, (struct slice){name, (size_t)size});
+    shown.exists = db_stream(w->machine.db, &key, &s) == LOOKUP_FOUND;
+    if (shown.exists) {
+        const struct stream_group *g = stream_group_find(s, SLICE("g"));
+        shown.length = stream_length(s);
+        shown.last_id = id_of(stream_last_id(s));
+        shown.entries_added = stream_entries_added(s);
+        show_entries(s, entries, &shown);
+        if (g != NULL) show_group(s, g, pending, &shown);
+    }
+    crash_oracle_judge_stream(w->oracle, index, &shown);
+    w->faithful_ids[index].count = 0;
+    for (size_t i = 0; i < shown.entry_count; i++)
+        world_remember_id(&w->faithful_ids[index], entries[i].id);
+}
+
+void traffic_judge(struct world *w)
+{
+    bool changed;
+    crash_oracle_judge_begin(w->oracle);
+    db_begin(w->machine.db);
+    judge_keys(w);
+    for (uint32_t i = 0; i < FAITHFUL_STREAMS; i++) judge_stream(w, i);
+    db_commit(w->machine.db, &changed);
+    CHECK(!changed);
+    if (crash_oracle_judge_end(w->oracle)) return;
+    const struct oracle_violation *first = crash_oracle_violation(w->oracle, 0);
+    journal_fail(w->journal, "the oracle: %s", first == NULL ? "(not kept)" : first->text);
+}
