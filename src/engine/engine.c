@@ -297,6 +297,11 @@ static size_t run_requests(struct engine *e, struct session *s, struct slice inp
     for (size_t i = 0; i < SESSION_REQUESTS_PER_TICK; i++) {
         struct slice rest = {input.data + consumed, input.size - consumed};
         if (s->state != SESSION_READY || !list_empty(&s->paused) || rest.size == 0) break;
+        /* HTTP, TLS, SSH: a browser was made to speak to us, or the port is wrong. */
+        if (rest.data[0] != '*' && request_is_foreign(rest)) {
+            session_abort(s);
+            return input.size;
+        }
         enum request_status status =
             request_parse(&s->parser, rest,
                           s->client.authenticated ? &request_limits_full : &request_limits_login);
@@ -313,19 +318,10 @@ static size_t run_requests(struct engine *e, struct session *s, struct slice inp
     return consumed;
 }
 
-static bool speaks_another_protocol(const struct session *s, struct slice input)
-{
-    return s->client.requests == 0 && s->input.size == 0 && request_is_foreign(input);
-}
-
 static void run_session(struct engine *e, struct session *s)
 {
     struct slice fed = s->fed;
     s->fed = (struct slice){0};
-    if (speaks_another_protocol(s, fed)) {
-        session_abort(s);
-        return;
-    }
     if (s->input.size > 0) {
         buf_append(&s->input, fed);
         buf_consume(&s->input, run_requests(e, s, buf_slice(&s->input)));
