@@ -58,7 +58,7 @@ static void test_round_trip(void **state)
     }
 }
 
-/* Every bit of a batch, header, frames and padding, is under the hash; another salt fits nothing. */
+/* Every bit of a batch, padding too, is under the hash; another salt fits nothing. */
 static void test_every_bit(void **state)
 {
     (void)state;

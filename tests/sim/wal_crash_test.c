@@ -395,8 +395,8 @@ static void test_damage(void **state)
     memory_free(o, sizeof(*o));
 }
 
-/* Every byte of a small log and its manifest, one bit of each flipped: noticed or harmless. Harmless
- * are the marker, whose loss costs nothing, and the free space behind it. */
+/* Every byte of a small log and its manifest, one bit of each flipped: noticed or harmless.
+ * Harmless are the marker, whose loss costs nothing, and the free space behind it. */
 static void test_every_byte(void **state)
 {
     (void)state;
@@ -534,6 +534,48 @@ static void test_last_batch_without_witness(void **state)
     memory_free(o, sizeof(*o));
 }
 
+/* A client that stores bytes which look like batch headers, right in all but the salt that it
+ * cannot know, makes no torn tail look like corruption. */
+static void test_forged_headers(void **state)
+{
+    (void)state;
+    struct wal_owner *o = memory_allocate(sizeof(*o));
+    struct sim_disk *disk = sim_disk_create(1);
+    uint64_t lost;
+    owner_init(o, disk, 4);
+    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    struct buf *frame = wal_frame_begin(o->wal);
+    size_t lead = DISK_BLOCK_BYTES - BATCH_HEADER_BYTES - BATCH_FRAME_HEADER_BYTES;
+    for (size_t i = 0; i < lead; i++) buf_append_byte(frame, 'x');
+    for (uint64_t block = 2; block < 6; block++) {
+        struct buf forged = {0};
+        struct batch_header h = {
+            .first_lsn = 1000, .synced_lsn = 999, .epoch = 1, .offset = block * DISK_BLOCK_BYTES};
+        buf_reserve(&forged, BATCH_HEADER_BYTES);
+        buf_advance(&forged, BATCH_HEADER_BYTES);
+        batch_seal(&forged, &h, 42);
+        buf_append(frame, buf_slice(&forged));
+        buf_deinit(&forged);
+    }
+    wal_frame_end(o->wal);
+    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
+    wal_flush_run(f);
+    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    owner_kill(o);
+    uint64_t size;
+    const char *name = "log-0000000000000001";
+    const char *bytes = sim_disk_bytes(disk, name, &size);
+    /* The forgery stands where a header would: magic, and the offset of its block. */
+    assert_memory_equal(bytes + 2 * DISK_BLOCK_BYTES + 16, bytes + DISK_BLOCK_BYTES + 16, 4);
+    assert_true(sim_disk_damage(disk, name, DISK_BLOCK_BYTES / SIM_SECTOR_BYTES, SIM_ZERO));
+    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    assert_int_equal(o->seen_lsn, 0);
+    assert_true(o->recovery.torn_bytes > 0);
+    owner_die(o);
+    sim_disk_destroy(disk);
+    memory_free(o, sizeof(*o));
+}
+
 /* ---- well-formed lies ---- */
 
 static void put_u64(char *at, uint64_t value)
@@ -622,7 +664,7 @@ int main(void)
         cmocka_unit_test(test_disk_full),        cmocka_unit_test(test_damage),
         cmocka_unit_test(test_every_byte),       cmocka_unit_test(test_lost_files),
         cmocka_unit_test(test_stale_manifest),   cmocka_unit_test(test_last_batch_without_witness),
-        cmocka_unit_test(test_well_formed_lies),
+        cmocka_unit_test(test_forged_headers),   cmocka_unit_test(test_well_formed_lies),
     };
     return cmocka_run_group_tests_name("wal_crash", tests, NULL, NULL);
 }
