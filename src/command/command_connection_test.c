@@ -115,9 +115,9 @@ static void test_names(void **state)
     CONVERSE(f, {"CLIENT ID", ":1\r\n"}, {"CLIENT GETNAME", "$-1\r\n"},
              {"CLIENT SETNAME bob", "+OK\r\n"}, {"CLIENT SETNAME 'a b'", BAD_NAME},
              {"CLIENT SETNAME \"a\\n\"", BAD_NAME}, {"CLIENT SETNAME \"\\x80\"", BAD_NAME},
-             {"CLIENT GETNAME", "$3\r\nbob\r\n"}, {"CLIENT SETNAME ''", "+OK\r\n"},
-             {"CLIENT GETNAME", "$-1\r\n"}, {"CLIENT SETINFO lib-name lib", "+OK\r\n"},
-             {"CLIENT SETINFO LIB-VER 1.2", "+OK\r\n"},
+             {"CLIENT SETNAME \"\\x7f\"", BAD_NAME}, {"CLIENT GETNAME", "$3\r\nbob\r\n"},
+             {"CLIENT SETNAME ''", "+OK\r\n"}, {"CLIENT GETNAME", "$-1\r\n"},
+             {"CLIENT SETINFO lib-name lib", "+OK\r\n"}, {"CLIENT SETINFO LIB-VER 1.2", "+OK\r\n"},
              {"CLIENT SETINFO LIB-VER '1 2'",
               "-ERR lib-ver cannot contain spaces, newlines or special characters.\r\n"},
              {"CLIENT SETINFO foo x", "-ERR Unrecognized option 'foo'\r\n"});

@@ -54,9 +54,9 @@ static bool conditions_hold(const struct expire_conditions *conditions, int64_t 
     bool has_none = expiry_now_ms == STORE_NO_EXPIRY;
     if (conditions->none && !has_none) return false;
     if (conditions->any && has_none) return false;
-    if (conditions->earlier && (has_none || expiry_ms <= expiry_now_ms)) return false;
-    if (conditions->later && !has_none && expiry_ms >= expiry_now_ms) return false;
-    return true;
+    /* No deadline is the largest number, later than any that can be set. */
+    if (conditions->earlier && expiry_ms <= expiry_now_ms) return false;
+    return !conditions->later || expiry_ms < expiry_now_ms;
 }
 
 /* Negative values are allowed: they are in the past. False: refused. */
