@@ -400,8 +400,9 @@ uint32_t block_drop_before(struct stream_block *b, struct stream_id first_kept, 
     b->dead_bytes += record.offset - b->begin;
     b->begin = record.offset;
     b->first_id = record.id;
-    b->records -= dropped;
-    b->live -= dropped_live;
+    b->records = (uint16_t)(b->records - dropped);
+    b->live = (uint16_t)(b->live - dropped_live);
+    b->dropped += (uint32_t)(record.ordinal - 1 - *ordinal);
     *ordinal = record.ordinal - 1;
     return dropped_live;
 }
@@ -445,6 +446,7 @@ struct stream_block *block_rewrite(const struct stream_block *b, uint64_t *ordin
         out += record.end - body;
         if (copy->records == 0) {
             copy->first_id = record.id;
+            copy->dropped = b->dropped + (uint32_t)(record.ordinal - 1 - *ordinal);
             *ordinal = record.ordinal - 1;
         }
         copy->size = (uint32_t)(out - copy->bytes);

@@ -55,10 +55,11 @@ struct stream_block {
     uint32_t size;
     uint32_t capacity;
     uint32_t begin;
-    uint32_t records; /* live and dead ones, from begin */
-    uint32_t live;
     uint32_t dead_bytes; /* of dead records and of the dropped prefix */
     uint32_t rewrites;   /* offsets found before the last one mean nothing now */
+    uint32_t dropped;    /* ordinals that the block once began with and has no more */
+    uint16_t records;    /* live and dead ones, from begin */
+    uint16_t live;
     uint8_t bytes[];
 };
 

@@ -218,7 +218,8 @@ static void append(struct stream *s, struct block_entry *entry,
     const struct stream_block *tail = slot->block;
     bool shared = tail->references > 1 || index_root(&s->blocks, place.leaf)->leaf->references > 1;
     block_measure(tail, entry);
-    bool full = s->blocks.tail_closed || is_full(tail, entry, s->appended - slot->ordinal, limits);
+    bool full = s->blocks.tail_closed ||
+                is_full(tail, entry, s->appended - slot->ordinal + tail->dropped, limits);
     if (shared && tail->size > STREAM_TAIL_COPY_MAX) full = true;
 
     uint64_t ordinal;

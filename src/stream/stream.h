@@ -143,7 +143,7 @@ bool stream_delete(struct stream *s, struct stream_id id);
 void stream_set_last_id(struct stream *s, struct stream_id last_id);
 void stream_set_counters(struct stream *s, uint64_t entries_added, struct stream_id max_deleted_id);
 
-/* ---- frozen views: snapshots and long replies (issue 3) read these while the stream changes ---- */
+/* ---- frozen views: snapshots and long replies read these while the stream changes ---- */
 
 struct stream_view;
 struct stream_view *stream_freeze(const struct stream *s); /* copies the index, shares the blocks */

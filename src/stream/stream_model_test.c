@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "stream/items_fixture.h"
 #include "stream/stream_group.h"
 
 #include <setjmp.h>
@@ -22,8 +23,6 @@ enum {
     MODEL_GROUPS = 3,
     MODEL_CONSUMERS = 6,
     MODEL_VIEWS = 3,
-    MODEL_ITEMS_MAX = 12,
-    MODEL_TEXT_MAX = 400,
     MODEL_LIFE = 4000, /* operations before a stream is dropped and a new one begun */
 };
 
@@ -96,39 +95,6 @@ static bool same(struct stream_id a, struct stream_id b)
 static bool less(struct stream_id a, struct stream_id b)
 {
     return stream_id_compare(a, b) < 0;
-}
-
-/* ---- entries from seeds ---- */
-
-struct items {
-    struct slice slices[MODEL_ITEMS_MAX];
-    char text[MODEL_ITEMS_MAX][MODEL_TEXT_MAX];
-    size_t count;
-    uint64_t bytes;
-};
-
-/* Mostly the same two or three names, sometimes others; values from empty to MODEL_TEXT_MAX. */
-static void make_items(uint64_t seed, struct items *items)
-{
-    struct random r = {seed};
-    uint64_t shape = random_below(&r, 8);
-    size_t pairs = shape < 6 ? 2 : 1 + random_below(&r, MODEL_ITEMS_MAX / 2);
-    items->count = pairs * 2;
-    items->bytes = 0;
-    for (size_t i = 0; i < items->count; i++) {
-        size_t size;
-        if (i % 2 == 0) {
-            size = (size_t)snprintf(items->text[i], MODEL_TEXT_MAX, "name%zu%s", i,
-                                    shape < 6 ? "" : "x");
-            if (shape == 7 && i == 0) size = 0;
-        } else {
-            uint64_t kind = random_below(&r, 40);
-            size = kind == 0 ? MODEL_TEXT_MAX : random_below(&r, kind < 4 ? 150 : 9);
-            for (size_t j = 0; j < size; j++) items->text[i][j] = (char)random_next(&r);
-        }
-        items->slices[i] = (struct slice){items->text[i], size};
-        items->bytes += size;
-    }
 }
 
 static void expect_entry(struct stream_walk *w, const struct model_entry *e, bool fields)
@@ -213,25 +179,7 @@ static void forget(struct model *m, size_t i)
 static void do_append(struct model *m)
 {
     if (m->count == MODEL_ENTRIES_MAX) return;
-    struct stream_id id = m->last_id;
-    switch (below(m, 12)) {
-    case 0: id.seq += 1 + below(m, 3); break;
-    case 1:
-        id.ms += 1 + below(m, 40);
-        id.seq = below(m, 3);
-        break;
-    case 2:
-        id.ms += 1 + below(m, (uint64_t)1 << 33);
-        id.seq = random_next(&m->random);
-        break;
-    case 3: id.seq += 1 + below(m, UINT64_MAX - id.seq); break;
-    case 4:
-    case 5: id.seq++; break;
-    default:
-        id.ms += 1 + below(m, 2);
-        id.seq = 0;
-        break;
-    }
+    struct stream_id id = next_id(&m->random, m->last_id);
     if (!less(m->last_id, id)) return; /* the sequence was exhausted */
     struct items items;
     uint64_t seed = random_next(&m->random);

@@ -2,7 +2,9 @@
  *
  * The rules are those of Redis 7.0 (t_stream.c, streamTrim): blocks go from the front as long as
  * they can go wholly and LIMIT is kept; what an exact trim has still to drop then lies in one
- * block. LIMIT counts whole blocks: the block that would exceed it ends the trim. */
+ * block. LIMIT counts whole blocks: the block that would exceed it ends the trim. One difference is
+ * wanted: Redis keeps a block whose deleted last entry is not below MINID although all of its live
+ * ones are; here that entry may be reclaimed already, and then the block goes. */
 #include "stream/stream_state.h"
 
 struct plan {

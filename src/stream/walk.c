@@ -7,7 +7,7 @@
  * record is decoded three times at most.
  *
  * A group that reads on from where it stood would decode half a block on average before it finds
- * its place, three times what reading one entry costs. So a delivery leaves a bookmark in the group,
+ * its place, far more than reading one entry costs. So a delivery leaves a bookmark in the group,
  * and a forward walk that begins just behind it takes it up. */
 #include "stream/stream_state.h"
 

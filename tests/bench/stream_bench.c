@@ -1,7 +1,8 @@
 /* stream_bench.c - what streams and groups cost, in bytes and nanoseconds: stream_bench [ENTRIES].
  *
- * One line for each job. The budgets are in design/data.md: 17 bytes an entry of three fields with
- * about 10 bytes of values in all, 320 bytes a stream of one small entry, 40 bytes a pending entry. */
+ * One line for each job; times are CPU time. The budgets are in design/data.md: 17 bytes an entry
+ * of three fields with about 10 bytes of values in all, 320 bytes a stream of one small entry, 40
+ * bytes a pending entry. */
 #include "base/memory.h"
 #include "base/random.h"
 #include "stream/stream_group.h"

@@ -1,0 +1,163 @@
+/* pending_test.c - the list of pending entries where the model test seldom comes: chunks that
+ * become wide and narrow again, split and merge; what an entry costs. */
+#include "stream/pending.h"
+
+#include "base/memory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { OWNERS = 3, BASE_MS = 1700000000 };
+
+struct fixture {
+    struct pending_list list;
+    struct pending_owner owners[OWNERS];
+};
+
+static void begin(struct fixture *f)
+{
+    *f = (struct fixture){0};
+    for (int i = 0; i < OWNERS; i++) pending_owner_add(&f->list, &f->owners[i]);
+}
+
+static void put(struct fixture *f, uint64_t ms, uint32_t owner, int64_t delivery_ms)
+{
+    struct pending_item item = {{ms, 0}, delivery_ms, 1, owner};
+    pending_put(&f->list, &item);
+}
+
+static void finish(struct fixture *f)
+{
+    pending_check(&f->list);
+    pending_deinit(&f->list);
+}
+
+static void expect(const struct fixture *f, const struct pending_item *expected)
+{
+    struct pending_item item;
+    assert_true(pending_get(&f->list, expected->id, &item));
+    assert_int_equal(item.delivery_ms, expected->delivery_ms);
+    assert_int_equal(item.deliveries, expected->deliveries);
+    assert_int_equal(item.owner, expected->owner);
+}
+
+/* What does not fit the narrow columns is kept exactly, among entries that fit. */
+static void test_nothing_is_too_large(void **state)
+{
+    (void)state;
+    static const struct pending_item ODD[] = {
+        {{0, 1}, 0, 1, 0},
+        {{0, UINT64_MAX}, INT64_MAX, INT64_MAX, 1},
+        {{BASE_MS, (uint64_t)UINT32_MAX + 1}, INT64_MIN, 0, 2},
+        {{BASE_MS + 7, UINT32_MAX}, 5, UINT16_MAX, PENDING_UNOWNED},
+        {{BASE_MS + 9, 1}, 5, UINT16_MAX + 1, 1},
+        {{BASE_MS + ((uint64_t)1 << 40), 0}, 5, 1, 1},
+        {{UINT64_MAX, UINT64_MAX}, -1, UINT64_MAX, 0},
+    };
+    enum { COUNT = sizeof ODD / sizeof ODD[0] };
+    for (int from = 0; from < 2; from++) { /* odd ones first, or last */
+        struct fixture f;
+        begin(&f);
+        for (int part = 0; part < 2; part++) {
+            if (part == from)
+                for (size_t i = 0; i < COUNT; i++) pending_put(&f.list, &ODD[i]);
+            else
+                for (uint64_t i = 0; i < 500; i++) put(&f, BASE_MS + 2 * i, 0, BASE_MS);
+            pending_check(&f.list);
+        }
+        assert_int_equal(f.list.count, 500 + COUNT);
+        for (size_t i = 0; i < COUNT; i++) expect(&f, &ODD[i]);
+        struct stream_id missing = {BASE_MS, (uint64_t)UINT32_MAX + 2};
+        struct pending_item item;
+        assert_false(pending_get(&f.list, missing, &item));
+        for (size_t i = 0; i < COUNT; i++)
+            assert_int_equal(pending_remove(&f.list, &ODD[i].id, 1), 1);
+        assert_int_equal(f.list.count, 500);
+        finish(&f);
+    }
+}
+
+/* An entry that comes before all others, again and again, splits chunks and keeps the order. */
+static void test_falling_ids(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    for (uint64_t i = 1000; i > 0; i--) put(&f, i, (uint32_t)(i % OWNERS), 5);
+    pending_check(&f.list);
+    struct pending_place place = pending_seek(&f.list.chunks, STREAM_ID_MIN);
+    struct pending_item item;
+    for (uint64_t i = 1; i <= 1000; i++) {
+        assert_true(pending_next(&place, INT64_MAX, &item));
+        assert_int_equal(item.id.ms, i);
+        assert_int_equal(item.owner, i % OWNERS);
+    }
+    assert_false(pending_next(&place, INT64_MAX, &item));
+    finish(&f);
+}
+
+/* A pending entry costs 40 bytes at most: delivered in order, and after random acknowledgements
+ * of three quarters of them. */
+static void test_memory_of_an_entry(void **state)
+{
+    (void)state;
+    enum { COUNT = 20011 }; /* prime */
+    struct fixture f;
+    begin(&f);
+    for (uint64_t i = 0; i < COUNT; i++)
+        put(&f, BASE_MS + i, (uint32_t)(i / 10 % OWNERS), BASE_MS + (int64_t)i);
+    assert_true(f.list.memory_bytes <= 20 * f.list.count);
+    for (uint64_t i = 0; i < COUNT * 3 / 4; i++) {
+        struct stream_id id = {BASE_MS + i * 7919 % COUNT, 0};
+        assert_int_equal(pending_remove(&f.list, &id, 1), 1);
+        if (i % 1000 == 0) pending_check(&f.list);
+    }
+    assert_true(f.list.memory_bytes <= 40 * f.list.count);
+    uint64_t left = f.owners[1].count;
+    uint64_t count = f.list.count;
+    assert_int_equal(pending_remove_owned(&f.list, &f.owners[1]), left);
+    assert_int_equal(f.list.count, count - left);
+    finish(&f);
+}
+
+/* The oldest come in the order of delivery whatever their IDs; unowned ones before all. */
+static void test_order_of_delivery(void **state)
+{
+    (void)state;
+    enum { COUNT = 1009 };
+    struct fixture f;
+    begin(&f);
+    for (uint64_t i = 0; i < COUNT; i++) put(&f, i + 1, 0, (int64_t)(i * 31 % COUNT));
+    put(&f, 500, PENDING_UNOWNED, 100000);
+    put(&f, 900, PENDING_UNOWNED, 99999);
+    struct pending_item *items = memory_allocate(COUNT * sizeof *items);
+    for (size_t limit = 0; limit <= COUNT; limit += 63) {
+        size_t found = pending_oldest(&f.list, INT64_MAX, items, limit);
+        assert_int_equal(found, limit);
+        for (size_t i = 1; i < found; i++)
+            assert_true(pending_compare_age(&items[i - 1], &items[i]) < 0);
+        if (found >= 2) {
+            assert_int_equal(items[0].id.ms, 900);
+            assert_int_equal(items[1].id.ms, 500);
+        }
+        if (found >= 3) assert_int_equal(items[2].delivery_ms, 0);
+    }
+    /* Two of the eleven entries of the times 0 to 10 may have become unowned. */
+    size_t found = pending_oldest(&f.list, 10, items, COUNT);
+    assert_true(found >= 11 && found <= 13);
+    memory_free(items, COUNT * sizeof *items);
+    finish(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_is_too_large),
+        cmocka_unit_test(test_falling_ids),
+        cmocka_unit_test(test_memory_of_an_entry),
+        cmocka_unit_test(test_order_of_delivery),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
