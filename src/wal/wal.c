@@ -502,8 +502,6 @@ bool wal_has_room(const struct wal *w)
     return w->spares_count > 0 || !w->spare_failed;
 }
 
-/* From a weaker policy to 'always', durable_lsn stands still until a sync has caught up with it:
- * wal_flush_due_ms asks for that sync at once. */
 void wal_set_policy(struct wal *w, enum wal_policy policy)
 {
     CHECK(w->durable_lsn >= w->synced_lsn);

@@ -7,9 +7,10 @@
  * The byte format and the proof of recovery stand in docs/format/wal.md and at the top of
  * wal/batch.h and wal/segment.h.
  *
- * Invariants: durable_lsn <= written_lsn <= appended_lsn; a batch is never rewritten; nothing is
- * ever appended to a segment that was recovered; after the first failed write or sync nothing is
- * acknowledged any more and the owner stops the process. */
+ * Invariants: synced_lsn <= written_lsn <= appended_lsn; synced_lsn <= durable_lsn <= appended_lsn,
+ * durable_lsn never goes back, and moves only with synced_lsn while the policy is 'always'; a batch
+ * is never rewritten; nothing is ever appended to a segment that was recovered; after the first
+ * failed write or sync nothing is acknowledged any more and the owner stops the process. */
 #ifndef WAL_WAL_H
 #define WAL_WAL_H
 
@@ -63,7 +64,9 @@ typedef bool wal_visit(void *context, lsn_t lsn, struct slice frame);
 struct wal *wal_open(const struct wal_options *options, wal_visit *visit, void *context,
                      struct wal_recovery *recovery, enum wal_open_status *status);
 
-/* Closes the files. Frames that were not flushed are lost: flush first. */
+/* Closes the files; neither a flush nor a spare may be under way. Frames that were not flushed are
+ * lost: flush first. Unless the log has failed, what was written is synced and the manifest says
+ * how far, so that the next start can tell a damaged end from a log that was closed. */
 void wal_close(struct wal *w);
 
 /* ---- appending: on the event loop, never touches the disk ---- */
@@ -91,7 +94,10 @@ struct wal_flush *wal_flush_begin(struct wal *w, int64_t now_ms);
 /* Writes and, by the policy, syncs. On any one thread; touches nothing that the event loop uses. */
 void wal_flush_run(struct wal_flush *f);
 
-/* Moves durable_lsn. Not DISK_OK: the log is dead, the process must stop acknowledging. */
+/* Moves durable_lsn. Not DISK_OK: the log is dead, for ever; the process must stop acknowledging.
+ * A full disk is not that: if the batch needs a segment that cannot be made, it is kept, DISK_OK is
+ * returned, no LSN moves, wal_has_room is false, and wal_flush_begin lends the same flush again a
+ * second later. */
 enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f);
 
 /* When wal_flush_begin should next be called although nothing was appended (idle marker, sync that
@@ -110,6 +116,9 @@ enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_m
  * execute, and they resume when this becomes true again. */
 bool wal_has_room(const struct wal *w);
 
+/* From a weaker policy to 'always', durable_lsn stands still until everything that was only written
+ * is synced too; wal_flush_due_ms asks for that flush at once. Whoever must know when that has
+ * happened (CONFIG SET) waits until wal_synced_lsn has reached the present wal_appended_lsn. */
 void wal_set_policy(struct wal *w, enum wal_policy policy);
 
 struct wal_figures {
