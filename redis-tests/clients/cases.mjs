@@ -54,7 +54,8 @@ export async function run(prefix, before) {
       console.log(`ok ${prefix} ${name}`);
     } catch (error) {
       failures += 1;
-      console.log(`not ok ${prefix} ${name} ${String(error.message).replace(/\s+/g, ' ').slice(0, 600)}`);
+      const reason = String(error.message).replace(/\s+/g, ' ').slice(0, 600);
+      console.log(`not ok ${prefix} ${name} ${reason}`);
       console.error(error.stack);
     }
   }

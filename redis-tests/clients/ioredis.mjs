@@ -265,7 +265,9 @@ test('configuration_and_information', async () => {
     three.config('SET', 'nosuch', 1));
   const text = await three.info();
   for (const field of ['redis_version', 'loading', 'tcp_port', 'connected_clients',
-    'maxmemory_policy', 'used_memory']) check(text.includes(`\r\n${field}:`), `INFO lacks ${field}`);
+    'maxmemory_policy', 'used_memory']) {
+    check(text.includes(`\r\n${field}:`), `INFO lacks ${field}`);
+  }
   check(/^\d{10}$/.test((await three.time())[0]));
 });
 

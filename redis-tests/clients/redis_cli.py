@@ -1,4 +1,4 @@
-"""redis-cli (Debian's 7.0.15) against the server on $IRMAK_PORT: arguments, standard input, --pipe."""
+"""redis-cli (Debian's 7.0.15) against the server on $IRMAK_PORT."""
 
 import os
 import pty
@@ -101,7 +101,8 @@ def pipe_mode():
     last = cli("--pipe", stdin=load).split("\n")[-1]
     equal(last, f"errors: 0, replies: {count}")
     equal([cli("DBSIZE"), cli("GET", "key:19999")], [str(count), "19999"])
-    mixed = resp("SET", "w", "word") + resp("INCR", "w") + resp("XADD", "s", "*", b"\0\r\n", b"\xff")
+    mixed = (resp("SET", "w", "word") + resp("INCR", "w")
+             + resp("XADD", "s", "*", b"\0\r\n", b"\xff"))
     out = cli("--pipe", stdin=mixed, status=1)
     equal(out.split("\n")[-1], "errors: 1, replies: 3")
     equal(cli("--pipe", stdin="SET inline 1\r\nINCR inline\r\n").split("\n")[-1],

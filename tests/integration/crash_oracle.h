@@ -14,8 +14,8 @@
  *     owners and lag are exact.
  *
  * How it judges: each client has the candidates 0 ... n, "the first j of its unknown operations
- * happened". Every value, entry and pending entry that is shown strikes candidates out. When none is
- * left, no history explains the state.
+ * happened". Every value, entry and pending entry that is shown strikes candidates out. When
+ * none is left, no history explains the state.
  *
  *      acknowledged ops     unknown ops of one client
  *      [0] [1] [2] [3]      [4] [5] [6]

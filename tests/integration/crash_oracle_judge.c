@@ -1,8 +1,8 @@
 /* crash_oracle_judge.c - a recovered stream and its group against what is known of them.
  *
  * Each thing that is there or is missing either contradicts what is certain, or says of one unknown
- * operation at place i in its client's queue that it happened (candidates above i only) or that it did
- * not (candidates up to i only), or has two possible reasons and says nothing. */
+ * operation at place i in its client's queue that it happened (candidates above i only) or that
+ * it did not (candidates up to i only), or has two possible reasons and says nothing. */
 #include "crash_oracle_parts.h"
 
 #include <inttypes.h>
@@ -141,7 +141,8 @@ static void judge_entries(struct judgement *j)
     while (place < j->stream->entry_count) judge_missing_entry(j, &j->stream->entries[place++]);
 }
 
-/* Unknown XADDs whose entry is not there: they did not happen, unless a trim may have hidden them. */
+/* Unknown XADDs whose entry is not there: they did not happen, unless a trim may have hidden
+ * them. */
 static void judge_missing_adds(struct judgement *j)
 {
     for (uint32_t i = 0; i < j->oracle->client_count; i++) {

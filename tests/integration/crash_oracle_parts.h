@@ -1,8 +1,8 @@
 /* crash_oracle_parts.h - what crash_oracle.c and crash_oracle_stream.c share, and nobody else.
  *
- * Ownership: every `struct oracle_bytes` owns its copy. An operation lives in its client's queue from
- * its invocation until it is answered or settled by a judgement. Entries, pending entries and finished
- * IDs are arrays in order of IDs. */
+ * Ownership: every `struct oracle_bytes` owns its copy. An operation lives in its client's queue
+ * from its invocation until it is answered or settled by a judgement. Entries, pending entries
+ * and finished IDs are arrays in order of IDs. */
 #ifndef INTEGRATION_CRASH_ORACLE_PARTS_H
 #define INTEGRATION_CRASH_ORACLE_PARTS_H
 
@@ -45,8 +45,8 @@ struct operation {
     size_t count_max; /* READ */
 };
 
-/* operations[0 ... certain) have surely happened although not answered, because a reader saw an effect
- * of the last of them. allowed[j]: the first j may be what survived; only while judging. */
+/* operations[0 ... certain) have surely happened although not answered, because a reader saw an
+ * effect of the last of them. allowed[j]: the first j may be what survived; only while judging. */
 struct oracle_client {
     struct operation *operations;
     size_t operation_count;

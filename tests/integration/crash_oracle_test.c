@@ -191,8 +191,9 @@ static void test_a_refused_write_is_absent(void **state)
 
 /* --- Streams. -------------------------------------------------------------------------------- */
 
-/* Entries 1 to 4 acknowledged with payloads "1" to "4", "5" and "6" unknown. 1 to 3 were delivered to
- * the consumer; 1 is acknowledged, the acknowledgement of 2 is unknown; a group read is unknown. */
+/* Entries 1 to 4 acknowledged with payloads "1" to "4", "5" and "6" unknown. 1 to 3 were
+ * delivered to the consumer; 1 is acknowledged, the acknowledgement of 2 is unknown; a group
+ * read is unknown. */
 static struct crash_oracle *stream_history(void)
 {
     static const char *const payloads[] = {"1", "2", "3", "4", "5", "6"};

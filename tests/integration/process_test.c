@@ -369,7 +369,8 @@ static void test_configuration_errors(void **state)
     }
 }
 
-/* Included files, quotes, units and several values; what comes later wins, the command line last. */
+/* Included files, quotes, units and several values; what comes later wins, the command line
+ * last. */
 static void test_configuration_file(void **state)
 {
     (void)state;

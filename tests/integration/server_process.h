@@ -1,8 +1,9 @@
 /* server_process.h - a real server process for one test: start, kill, stop, and its directory.
  *
- * The binary is $IRMAK_SERVER, else build/irmak-server. Each server gets a free port of the loopback
- * and a directory of its own under $TMPDIR; options are given on the command line as to redis-server.
- * Only processes that were started here are ever signalled; a server whose test dies dies with it.
+ * The binary is $IRMAK_SERVER, else build/irmak-server. Each server gets a free port of the
+ * loopback and a directory of its own under $TMPDIR; options are given on the command line as to
+ * redis-server. Only processes that were started here are ever signalled; a server whose test
+ * dies dies with it.
  *
  * Failures of the environment (no binary, no port) end the test with cmocka's fail(). */
 #ifndef INTEGRATION_SERVER_PROCESS_H

@@ -1,4 +1,5 @@
-/* sigkill_load.h - random clients for the SIGKILL test, and the whole state of a server for the oracle.
+/* sigkill_load.h - random clients for the SIGKILL test, and the whole state of a server for the
+ * oracle.
  *
  * One thread drives all connections: whoever has no unanswered request sends a batch of random
  * commands, whoever has an answer tells the oracle. So the kill comes at any moment of the server's

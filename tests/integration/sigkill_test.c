@@ -1,8 +1,8 @@
 /* sigkill_test.c - SIGKILL at random moments under load; the crash oracle after each restart.
  *
- * SIGKILL_CYCLES (20) kills, SIGKILL_SEED (from the clock). Every LIFE_CYCLES a new, empty directory.
- * The page cache survives SIGKILL: this finds replies sent before the write, torn writes, order and
- * recovery errors; a missing fsync is the simulator's to find. */
+ * SIGKILL_CYCLES (20) kills, SIGKILL_SEED (from the clock). Every LIFE_CYCLES a new, empty
+ * directory. The page cache survives SIGKILL: this finds replies sent before the write, torn
+ * writes, order and recovery errors; a missing fsync is the simulator's to find. */
 #include "sigkill_load.h"
 
 #include <errno.h>

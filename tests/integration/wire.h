@@ -1,7 +1,7 @@
 /* wire.h - one TCP connection as bytes, for tests of the protocol itself.
  *
- * What a test expects is written as the exact bytes of the wire. A wait for bytes that never come ends
- * after 10 s and fails the test, showing what came instead. */
+ * What a test expects is written as the exact bytes of the wire. A wait for bytes that never
+ * come ends after 10 s and fails the test, showing what came instead. */
 #ifndef INTEGRATION_WIRE_H
 #define INTEGRATION_WIRE_H
 
@@ -36,7 +36,8 @@ void wire_expect_closed(const struct wire *wire, const char *bytes_before);
 /* Bytes up to the first LF, without CR LF; fails if 'size' is too small. */
 void wire_read_line(const struct wire *wire, char *line, size_t size);
 
-/* The content of a bulk or verbatim reply, in heap memory that the caller frees, with a NUL after it. */
+/* The content of a bulk or verbatim reply, in heap memory that the caller frees, with a NUL after
+ * it. */
 char *wire_read_bulk(const struct wire *wire, size_t *size);
 
 /* Reads what is there, at most 'size'; 0: closed. Waits for at least a byte. */
