@@ -79,6 +79,23 @@ static void test_nothing_is_too_large(void **state)
     }
 }
 
+/* Seeking an ID whose sequence no narrow key can hold finds the first entry that is not below. */
+static void test_seeking_between_keys(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    struct pending_item item = {{BASE_MS, UINT32_MAX}, 5, 1, 0};
+    pending_put(&f.list, &item);
+    put(&f, BASE_MS + 1, 0, 5);
+    struct stream_id between = {BASE_MS, (uint64_t)UINT32_MAX + 1};
+    struct pending_place place = pending_seek(&f.list.chunks, between);
+    assert_true(pending_next(&place, INT64_MAX, &item));
+    assert_int_equal(item.id.ms, BASE_MS + 1);
+    assert_false(pending_next(&place, INT64_MAX, &item));
+    finish(&f);
+}
+
 /* An entry that comes before all others, again and again, splits chunks and keeps the order. */
 static void test_falling_ids(void **state)
 {
@@ -154,9 +171,8 @@ static void test_order_of_delivery(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_is_too_large),
-        cmocka_unit_test(test_falling_ids),
-        cmocka_unit_test(test_memory_of_an_entry),
+        cmocka_unit_test(test_nothing_is_too_large), cmocka_unit_test(test_seeking_between_keys),
+        cmocka_unit_test(test_falling_ids),          cmocka_unit_test(test_memory_of_an_entry),
         cmocka_unit_test(test_order_of_delivery),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

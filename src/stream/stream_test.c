@@ -216,6 +216,26 @@ static void test_deleted_entries_leave_nothing(void **state)
     }
 }
 
+/* When XSETID sets fewer entries-added than deletions allow for, an ordinal still counts what is
+ * there, and when it sets more, the first of them count as gone. */
+static void test_ordinals_follow_entries_added(void **state)
+{
+    (void)state;
+    struct stream *s = fill(5);
+    assert_true(stream_delete(s, (struct stream_id){3, 0}));
+    assert_true(stream_delete(s, (struct stream_id){4, 0}));
+    assert_int_equal(stream_ordinal(s, (struct stream_id){1, 0}), 1);
+    assert_int_equal(stream_ordinal(s, (struct stream_id){2, 0}), 4);
+    stream_set_counters(s, 3, (struct stream_id){4, 0});
+    assert_int_equal(stream_ordinal(s, (struct stream_id){1, 0}), 1);
+    assert_int_equal(stream_ordinal(s, (struct stream_id){2, 0}), 2);
+    assert_int_equal(stream_ordinal(s, (struct stream_id){5, 0}), 3);
+    stream_set_counters(s, 105, (struct stream_id){4, 0});
+    assert_int_equal(stream_ordinal(s, STREAM_ID_MIN), 100);
+    assert_int_equal(stream_ordinal(s, (struct stream_id){1, 0}), 101);
+    finish(s);
+}
+
 /* After the last entries were deleted and XSETID went back, their IDs can come again. */
 static void test_last_id_can_go_back_over_deleted_entries(void **state)
 {
@@ -267,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_thousands_of_fields),
         cmocka_unit_test(test_limits_of_blocks),
         cmocka_unit_test(test_deleted_entries_leave_nothing),
+        cmocka_unit_test(test_ordinals_follow_entries_added),
         cmocka_unit_test(test_last_id_can_go_back_over_deleted_entries),
         cmocka_unit_test(test_views_do_not_change),
     };
