@@ -301,6 +301,11 @@ static void assert_all(struct model *m)
     for (unsigned i = 0; i < KEYS_COUNT; i++) assert_int_equal(seen->times[i], m->rows[i].present);
     assert_true(store_count(m->store, m->database) == m->count);
     assert_true(store_expiring_count(m->store, m->database) == m->expiring);
+    for (unsigned i = 0; i < 50 && m->count > 0; i++) {
+        struct slice picked;
+        assert_true(store_random(m->store, m->database, &m->random, &picked));
+        assert_true(m->rows[key_number(picked)].present);
+    }
     uint64_t others = 0;
     for (unsigned i = 0; i < KEYS_COUNT; i++) {
         char name[NAME_BYTES_MAX];
@@ -390,6 +395,30 @@ static void scan_refuses_strange_cursors(void **state)
     assert_int_equal(seen->count, 0);
     assert_int_equal(store_scan(m->store, 0, 0, SIZE_MAX, see, seen), 0);
     assert_int_equal(seen->count, 100);
+    store_destroy(m->store);
+    memory_free(seen, sizeof *seen);
+    memory_free(m, sizeof *m);
+}
+
+/* A slot that is emptied while a cursor stands in it costs the scan nothing behind it. */
+static void scan_survives_an_emptied_slot(void **state)
+{
+    (void)state;
+    enum { SCANNED = 300 };
+    struct model *m = memory_allocate_zeroed(sizeof *m);
+    struct seen *seen = memory_allocate_zeroed(sizeof *seen);
+    seen->model = m;
+    m->store = create(1);
+    for (unsigned i = 0; i < SCANNED; i++) put(m, i);
+    uint64_t cursor = 0, tag_slot = hash_slot(SLICE("tag"));
+    do cursor = store_scan(m->store, 0, cursor, 1, see, seen);
+    while (cursor >> 32 < tag_slot || (uint32_t)cursor < 0xe0000000);
+    assert_int_equal(cursor >> 32, tag_slot);
+    for (unsigned i = 0; i < SCANNED; i += TAGGED) remove_key(m, i);
+    assert_int_equal(store_slot_count(m->store, 0, (uint16_t)tag_slot), 0);
+    while (cursor != 0) cursor = store_scan(m->store, 0, cursor, 1, see, seen);
+    for (unsigned i = 0; i < SCANNED; i++)
+        if (i % TAGGED != 0) assert_int_equal(seen->times[i], 1);
     store_destroy(m->store);
     memory_free(seen, sizeof *seen);
     memory_free(m, sizeof *m);
@@ -495,6 +524,99 @@ static void records_stay_bounded(void **state)
     memory_free(m, sizeof *m);
 }
 
+/* A deadline that only moves later files no record: the one that is there finds it. */
+static void later_deadlines_cost_nothing(void **state)
+{
+    (void)state;
+    struct store *s = create(1);
+    struct store_key key = store_key_make(s, 0, SLICE("k")), found;
+    struct value value = {.type = STORE_STRING, .form = FORM_INTEGER};
+    for (int64_t expiry_ms = 10; expiry_ms < 2000; expiry_ms++)
+        store_put(s, &key, &value, expiry_ms);
+    assert_int_equal(records(s), 1);
+    struct store_due due = {.now_ms = 1998, .steps = 100};
+    assert_false(store_next_due(s, &due, &found));
+    assert_int_equal(records(s), 1);
+    due.now_ms = 1999;
+    assert_true(store_next_due(s, &due, &found));
+    assert_true(slice_equal(found.name, key.name));
+    store_destroy(s);
+}
+
+/* Makes the wheel sort its records out, by moving the deadline of another key to and fro. */
+static void churn(struct store *s)
+{
+    struct store_key key = store_key_make(s, 3, SLICE("other"));
+    struct value value = {.type = STORE_STRING, .form = FORM_INTEGER};
+    bool sorted = false;
+    for (unsigned i = 0; i < 10000; i++) {
+        store_put(s, &key, &value, 1000000);
+        sorted = sorted || s->wheel_old != NULL;
+        store_put(s, &key, &value, STORE_NO_EXPIRY);
+    }
+    while (store_sweep(s, 100)) continue;
+    assert_true(sorted);
+    store_put(s, &key, &value, 1000000);
+}
+
+/* Both keys expire at these times, and not before; 'first' had an earlier deadline
+ * once, whose record comes out too early. */
+static void expire_both(struct store *s, const struct store_key keys[2], const int64_t times[2],
+                        unsigned first)
+{
+    struct value value = {.type = STORE_STRING, .form = FORM_INTEGER};
+    struct store_key found;
+    for (unsigned i = 0; i < 2; i++) store_put(s, &keys[i], &value, i == first ? 90 : times[i]);
+    store_set_expiry(s, &keys[first], times[first]);
+    if (times[0] != 110) churn(s);
+    for (int64_t now_ms = 80; now_ms <= 120; now_ms++) {
+        struct store_due due = {.now_ms = now_ms, .steps = 100000};
+        while (store_next_due(s, &due, &found)) assert_true(store_remove(s, &found));
+        for (unsigned i = 0; i < 2; i++)
+            assert_int_equal(store_get(s, &keys[i], &value, NULL), now_ms < times[i]);
+    }
+}
+
+/* Two keys whose records cannot be told apart (found by search: the 40 bits of hash that a record
+ * has are equal under seed 1) both expire, each at its time, one record for both or two. */
+static void keys_with_equal_records_expire(void **state)
+{
+    (void)state;
+    for (int64_t times[2] = {100, 100}; times[0] <= 120; times[0] += 10) {
+        for (times[1] = 100; times[1] <= 120; times[1] += 10) {
+            for (unsigned first = 0; first < 2; first++) {
+                struct store *s = create(1);
+                struct store_key keys[2] = {store_key_make(s, 0, SLICE("{tag}:705753")),
+                                            store_key_make(s, 0, SLICE("{tag}:5172298"))};
+                assert_true(keys[0].hash >> 32 == keys[1].hash >> 32);
+                assert_true((keys[0].hash & 0xff) == (keys[1].hash & 0xff));
+                expire_both(s, keys, times, first);
+                store_destroy(s);
+            }
+        }
+    }
+}
+
+/* Keys with the same hash of 64 bits are still two keys, also for the memory of the last lookup. */
+static void equal_hashes_are_told_apart(void **state)
+{
+    (void)state;
+    struct store *s = create(1);
+    struct store_key a = store_key_make(s, 0, SLICE("one")), b = a;
+    b.name = SLICE("two");
+    struct value value = {.type = STORE_STRING, .form = FORM_INTEGER, .integer = 1};
+    store_put(s, &a, &value, STORE_NO_EXPIRY);
+    assert_false(store_get(s, &b, &value, NULL));
+    value.integer = 2;
+    store_put(s, &b, &value, STORE_NO_EXPIRY);
+    assert_true(store_get(s, &a, &value, NULL));
+    assert_int_equal(value.integer, 1);
+    assert_true(store_remove(s, &b));
+    assert_false(store_get(s, &b, &value, NULL));
+    assert_int_equal(store_count(s, 0), 1);
+    store_destroy(s);
+}
+
 /* A flush answers at once, counts nothing any more, and leaves its memory to the sweep, which takes
  * it in pieces; new keys of the same name are not touched by it. */
 static void flush_is_swept(void **state)
@@ -578,9 +700,13 @@ int main(void)
         cmocka_unit_test(agrees_with_model),
         cmocka_unit_test(scan_sees_each_key_once),
         cmocka_unit_test(scan_refuses_strange_cursors),
+        cmocka_unit_test(scan_survives_an_emptied_slot),
         cmocka_unit_test(random_is_fair),
         cmocka_unit_test(many_expire_at_once),
         cmocka_unit_test(records_stay_bounded),
+        cmocka_unit_test(later_deadlines_cost_nothing),
+        cmocka_unit_test(keys_with_equal_records_expire),
+        cmocka_unit_test(equal_hashes_are_told_apart),
         cmocka_unit_test(flush_is_swept),
         cmocka_unit_test(databases_are_apart),
         cmocka_unit_test(own_bytes_may_be_put_back),

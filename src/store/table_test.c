@@ -229,12 +229,35 @@ static void ranges_cover_the_table(void **state)
     memory_free(m, sizeof *m);
 }
 
+/* In the middle of a resize too, an entry has the same chance in the old array and in the new. */
+static void random_is_fair_in_a_resize(void **state)
+{
+    (void)state;
+    enum { PICKS = 100000 };
+    struct model *m = memory_allocate_zeroed(sizeof *m);
+    unsigned i = 0;
+    for (; m->table.move == NULL; i++) flip(m, i);
+    while (m->table.move->old.count > m->table.now.count) flip(m, i++);
+    size_t from_old = 0;
+    for (unsigned pick = 0; pick < PICKS; pick++) {
+        const struct entry *e = table_random(&m->table, &m->random);
+        struct place place;
+        assert_true(table_find(&m->table, hash_bytes(entry_key(e), SEED), entry_key(e), &place));
+        from_old += place.old;
+    }
+    size_t expected = PICKS * m->table.move->old.count / m->count;
+    assert_true(from_old > expected - PICKS / 100);
+    assert_true(from_old < expected + PICKS / 100);
+    empty(m);
+    memory_free(m, sizeof *m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_model),          cmocka_unit_test(size_follows_count),
         cmocka_unit_test(large_tables_move_in_steps), cmocka_unit_test(survives_collisions),
-        cmocka_unit_test(ranges_cover_the_table),
+        cmocka_unit_test(ranges_cover_the_table),     cmocka_unit_test(random_is_fair_in_a_resize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
