@@ -534,6 +534,46 @@ static void test_last_batch_without_witness(void **state)
     memory_free(o, sizeof(*o));
 }
 
+/* The manifest is a witness too: after a clean close, and after a start that copied batches, the
+ * whole tail of the log may vanish (its marker with it), and that is noticed. */
+static void test_vanished_tail(void **state)
+{
+    (void)state;
+    struct wal_owner *o = memory_allocate(sizeof(*o));
+    for (uint64_t closed = 0; closed < 2; closed++) {
+        struct verdicts v = {0};
+        struct sim_disk *disk = sim_disk_create(closed);
+        uint64_t lost;
+        owner_init(o, disk, 14);
+        assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+        for (int i = 0; i < 4; i++) {
+            owner_append(o);
+            owner_flush(o);
+        }
+        if (closed) wal_close(o->wal);
+        if (closed) o->wal = NULL;
+        owner_kill(o);
+        if (!closed) assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+        owner_kill(o);
+        struct segment_name name = segment_name(SEGMENT_LOG, closed ? 1 : 2);
+        uint64_t size, end = OWNER_SEGMENT_BYTES;
+        assert_non_null(sim_disk_bytes(disk, name.text, &size));
+        static const char zeros[OWNER_SEGMENT_BYTES];
+        while (end > SEGMENT_HEADER_BYTES && sim_disk_bytes(disk, name.text, &size)[end - 1] == 0)
+            end--;
+        for (uint64_t from = SEGMENT_HEADER_BYTES; from < end; from += DISK_BLOCK_BYTES) {
+            struct sim_disk *copy = sim_disk_clone(disk, from);
+            sim_disk_patch(copy, name.text, from, (struct slice){zeros, (size_t)(size - from)});
+            judge(o, copy, "a vanished tail was not noticed", &v);
+            sim_disk_destroy(copy);
+        }
+        assert_true(v.detected >= 1);
+        assert_int_equal(v.harmless, 0);
+        sim_disk_destroy(disk);
+    }
+    memory_free(o, sizeof(*o));
+}
+
 /* A client that stores bytes which look like batch headers, right in all but the salt that it
  * cannot know, makes no torn tail look like corruption. */
 static void test_forged_headers(void **state)
@@ -603,22 +643,51 @@ static uint64_t strange_number(struct random *r, uint64_t old)
     }
 }
 
-/* Changes a field of the block, or bytes of its payload, and makes its hashes right again. */
+/* Makes the hashes of a batch of one block, or of a header block, right again. */
+static void rehash(char bytes[DISK_BLOCK_BYTES], bool batch, uint64_t salt)
+{
+    if (batch)
+        put_u64(bytes + 8, hash_bytes((struct slice){bytes + 16, BATCH_HEADER_BYTES - 16}, salt));
+    put_u64(bytes, hash_bytes((struct slice){bytes + 8, DISK_BLOCK_BYTES - 8}, salt));
+}
+
+/* Changes some fields of the block and makes its hashes right again. */
 static void lie(struct sim_disk *s, const char *name, uint64_t block, struct random *r)
 {
-    uint64_t size, header_size;
+    uint64_t size;
     const char *whole = sim_disk_bytes(s, name, &size);
-    uint64_t salt = block == 0 ? 0 : get_u64(sim_disk_bytes(s, name, &header_size) + 48);
+    uint64_t salt = block == 0 ? 0 : get_u64(whole + 48);
     char bytes[DISK_BLOCK_BYTES];
     memcpy(bytes, whole + block * DISK_BLOCK_BYTES, sizeof(bytes));
     for (uint64_t left = 1 + random_below(r, 3); left > 0; left--) {
         char *at = bytes + 16 + 4 * random_below(r, 20);
         put_u64(at, strange_number(r, get_u64(at)));
     }
-    if (block > 0)
-        put_u64(bytes + 8, hash_bytes((struct slice){bytes + 16, BATCH_HEADER_BYTES - 16}, salt));
-    put_u64(bytes, hash_bytes((struct slice){bytes + 8, sizeof(bytes) - 8}, salt));
+    rehash(bytes, block > 0, salt);
     sim_disk_patch(s, name, block * DISK_BLOCK_BYTES, (struct slice){bytes, sizeof(bytes)});
+}
+
+/* A batch replaced by another one that is valid in itself is noticed by the batch behind it. */
+static void test_replaced_batch(void **state)
+{
+    (void)state;
+    struct wal_owner *o = memory_allocate(sizeof(*o));
+    struct sim_disk *disk = sim_disk_create(1);
+    make_log(o, disk, 21, 1);
+    const char *name = "log-0000000000000001";
+    uint64_t size;
+    const char *whole = sim_disk_bytes(disk, name, &size);
+    char bytes[DISK_BLOCK_BYTES];
+    memcpy(bytes, whole + DISK_BLOCK_BYTES, sizeof(bytes));
+    assert_true(get_u64(bytes + 24) <= sizeof(bytes)); /* the first batch is one block */
+    bytes[BATCH_HEADER_BYTES + BATCH_FRAME_HEADER_BYTES] ^= 1;
+    rehash(bytes, true, get_u64(whole + 48));
+    sim_disk_patch(disk, name, DISK_BLOCK_BYTES, (struct slice){bytes, sizeof(bytes)});
+    struct verdicts v = {0};
+    judge(o, disk, "a replaced batch was not noticed", &v);
+    assert_int_equal(v.detected, 1);
+    sim_disk_destroy(disk);
+    memory_free(o, sizeof(*o));
 }
 
 /* Bytes whose hashes are right but whose content makes no sense: recovery may say anything, but it
@@ -664,7 +733,8 @@ int main(void)
         cmocka_unit_test(test_disk_full),        cmocka_unit_test(test_damage),
         cmocka_unit_test(test_every_byte),       cmocka_unit_test(test_lost_files),
         cmocka_unit_test(test_stale_manifest),   cmocka_unit_test(test_last_batch_without_witness),
-        cmocka_unit_test(test_forged_headers),   cmocka_unit_test(test_well_formed_lies),
+        cmocka_unit_test(test_vanished_tail),    cmocka_unit_test(test_forged_headers),
+        cmocka_unit_test(test_replaced_batch),   cmocka_unit_test(test_well_formed_lies),
     };
     return cmocka_run_group_tests_name("wal_crash", tests, NULL, NULL);
 }
