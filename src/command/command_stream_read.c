@@ -185,19 +185,22 @@ static struct read_result look_after(const struct stream *stream, const struct r
     return result;
 }
 
-/* The ID of the last of 'count' entries of the range, which has that many. */
-static struct stream_id last_of(const struct stream *stream, struct stream_range range,
-                                uint64_t count)
+/* What a group at 'after' has not delivered yet, up to count_max entries: a walk, because delivering
+ * and answering are walks over the same entries, and the group's bookmark makes this one begin at
+ * its place. */
+static struct read_result look_at_new(const struct stream *stream, const struct read_plan *plan,
+                                      struct stream_id after)
 {
+    struct read_result result = {.range = {after, STREAM_ID_MAX}};
     struct stream_walk walk;
-    struct stream_id newest;
-    CHECK(count > 0);
-    CHECK(stream_last_live_id(stream, &newest));
-    /* All there are: no need to walk. */
-    if (stream_count(stream, range, count + 1) == count) return newest;
-    stream_walk_begin(&walk, stream, range, false);
-    for (uint64_t i = 0; i < count; i++) CHECK(stream_walk_next(&walk));
-    return walk.id;
+    if (!stream_id_increment(&result.range.first)) return result;
+    stream_walk_begin(&walk, stream, result.range, false);
+    while (result.count < plan->count_max && stream_walk_next(&walk)) {
+        result.count++;
+        result.range.last = walk.id;
+    }
+    result.served = result.count > 0;
+    return result;
 }
 
 static void deliver_new(struct command_context *c, const struct read_plan *plan,
@@ -206,9 +209,8 @@ static void deliver_new(struct command_context *c, const struct read_plan *plan,
     const struct stream *stream;
     CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
     const struct stream_group *group = argument_group(c, plan->group, stream);
-    *result = look_after(stream, plan, stream_group_last_delivered(group));
+    *result = look_at_new(stream, plan, stream_group_last_delivered(group));
     if (!result->served) return;
-    result->range.last = last_of(stream, result->range, result->count);
     struct effect e = {.kind = EFFECT_GROUP_DELIVER, .key = *key};
     e.group_deliver.delivery = (struct stream_delivery){.group = c->arguments[plan->group],
                                                         .consumer = c->arguments[plan->consumer],

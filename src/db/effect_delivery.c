@@ -44,12 +44,7 @@ bool group_deliver_apply(const struct effect *e, const struct effect_target *tar
     const struct stream_group *group;
     struct stream *stream = effect_find_group(e, target, delivery->group, &group);
     if (stream == NULL || stream_consumer_find(group, delivery->consumer) == NULL) return false;
-    struct stream_range range = {stream_group_last_delivered(group), delivery->last_id};
-    if (!stream_id_increment(&range.first)) return false;
-    if (delivery->count == 0 || stream_count(stream, range, delivery->count + 1) != delivery->count)
-        return false;
-    stream_group_deliver(stream, delivery);
-    return true;
+    return stream_group_deliver(stream, delivery);
 }
 
 void group_deliver_describe(const struct effect *e, struct buf *out)
