@@ -1,4 +1,4 @@
-/* scenario.h - runs text scenarios (tests/scenario/README.md) on the engine and a simulated disk. */
+/* scenario.h - runs text scenarios (tests/scenario/README.md) on the real engine. */
 #ifndef SIM_SCENARIO_H
 #define SIM_SCENARIO_H
 
