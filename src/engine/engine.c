@@ -11,6 +11,7 @@ struct engine {
     struct db *db;
     const struct host *host;
     struct engine_limits limits;
+    struct request_limits request_limits; /* once authenticated */
     struct session_host sessions_host;
     struct waiters waiters;
     struct list sessions; /* in order of id */
@@ -103,7 +104,7 @@ struct engine *engine_create(const struct engine_options *options)
     struct engine *e = memory_allocate_zeroed(sizeof *e);
     e->db = options->db;
     e->host = options->host;
-    e->limits = options->limits;
+    engine_set_limits(e, &options->limits);
     e->sessions_host = (struct session_host){e, next_client, kill_client};
     waiters_init(&e->waiters, options->host->random(options->host->context));
     list_init(&e->sessions);
@@ -127,7 +128,13 @@ void engine_destroy(struct engine *e)
 
 void engine_set_limits(struct engine *e, const struct engine_limits *limits)
 {
+    CHECK(limits->request_bytes_max <= request_limits_full.request_bytes_max);
+    CHECK(limits->bulk_bytes_max <= request_limits_full.bulk_bytes_max);
     e->limits = *limits;
+    e->request_limits = request_limits_full;
+    if (limits->request_bytes_max > 0)
+        e->request_limits.request_bytes_max = limits->request_bytes_max;
+    if (limits->bulk_bytes_max > 0) e->request_limits.bulk_bytes_max = limits->bulk_bytes_max;
 }
 
 struct session *engine_open_session(struct engine *e, const struct session_options *options,
@@ -214,6 +221,13 @@ static void make_runnable(struct engine *e, struct session *s)
     list_append(&e->runnable, &s->runnable);
 }
 
+/* A session that waited goes on; input behind it had stopped the owner from reading. */
+static void go_on(struct engine *e, struct session *s)
+{
+    if (s->input.size > 0) mark_ready(e, s);
+    make_runnable(e, s);
+}
+
 static void wake(void *context, struct waiter *waiter)
 {
     struct engine *e = context;
@@ -232,7 +246,7 @@ static void wake(void *context, struct waiter *waiter)
     session_move(s, SESSION_READY);
     apply_reply_mode(s, false, position);
     replied(e, s, lsn);
-    make_runnable(e, s);
+    go_on(e, s);
 }
 
 /* Before the next command can undo what a waiter is waiting for. */
@@ -302,9 +316,8 @@ static size_t run_requests(struct engine *e, struct session *s, struct slice inp
             session_abort(s);
             return input.size;
         }
-        enum request_status status =
-            request_parse(&s->parser, rest,
-                          s->client.authenticated ? &request_limits_full : &request_limits_login);
+        enum request_status status = request_parse(
+            &s->parser, rest, s->client.authenticated ? &e->request_limits : &request_limits_login);
         s->incomplete = status == REQUEST_INCOMPLETE;
         if (status == REQUEST_INCOMPLETE) break;
         if (status == REQUEST_MALFORMED) {
@@ -401,7 +414,7 @@ static void expire_waiters(struct engine *e)
         session_move(s, SESSION_READY);
         apply_reply_mode(s, false, position);
         replied(e, s, 0); /* it says that nothing happened: no change to wait for */
-        make_runnable(e, s);
+        go_on(e, s);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "server/words.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -314,7 +315,7 @@ static void test_include(void **state)
     assert_int_equal(config_number(c, CONFIG_PORT), 2);
     assert_int_equal(config_number(c, CONFIG_TIMEOUT), 1);
     assert_int_equal(config_number(c, CONFIG_MAXCLIENTS), 77);
-    char absolute[256];
+    char absolute[PATH_MAX];
     assert_non_null(realpath(p.path, absolute));
     assert_string_equal(c->path.data, absolute);
     buf_deinit(&problem);

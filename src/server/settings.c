@@ -63,8 +63,12 @@ bool settings_make_dir_absolute(struct config *c, struct buf *problem)
 struct engine_limits settings_engine_limits(const struct config *c)
 {
     uint64_t hard = config_output_limit_normal(c).hard_bytes;
-    return (struct engine_limits){.output_bytes_max = hard > 0 ? hard : SIZE_MAX,
-                                  .output_bytes_pause = OUTPUT_PAUSE_BYTES};
+    return (struct engine_limits){
+        .output_bytes_max = hard > 0 ? hard : SIZE_MAX,
+        .output_bytes_pause = OUTPUT_PAUSE_BYTES,
+        .request_bytes_max = (size_t)config_number(c, CONFIG_CLIENT_QUERY_BUFFER_LIMIT),
+        .bulk_bytes_max = (size_t)config_number(c, CONFIG_PROTO_MAX_BULK_LEN),
+    };
 }
 
 struct stream_block_limits settings_stream_block(const struct config *c)
