@@ -1,7 +1,7 @@
 /* store_bench.c - what a key costs in the store, in bytes and nanoseconds: store_bench [KEYS].
  *
- * Keys and values of 16 bytes, visited in random order. Prints one line for each job; see
- * docs and design/data.md for the budgets (64 bytes for each key, 80 with an expiry). */
+ * Keys and values of 16 bytes, visited in random order. Prints one line for each job;
+ * design/data.md for the budgets (64 bytes for each key, 80 with an expiry). */
 #include "base/memory.h"
 #include "store/store.h"
 
