@@ -94,31 +94,41 @@ static void count_call(struct command_context *c, const struct command *command)
     c->clock_ns = end_ns;
 }
 
+/* Ends the batch of a command that has run, and checks what must hold for every command. */
+static lsn_t end_batch(struct command_context *c, enum outcome outcome, uint64_t replied_before)
+{
+    bool changed;
+    lsn_t lsn = db_commit(c->db, &changed);
+    bool replied = c->reply->out->appended > replied_before;
+    CHECK(IMPLIES(changed, (c->command->flags & COMMAND_WRITE) != 0));
+    CHECK(IMPLIES(c->reply->failed, !changed));
+    CHECK(IMPLIES(outcome == OUTCOME_WAIT, !replied));
+    CHECK(IMPLIES(outcome == OUTCOME_REPLIED, replied || c->client->close_after_reply));
+    return lsn;
+}
+
+static void begin_batch(struct command_context *c)
+{
+    if ((c->command->flags & COMMAND_READONLY) != 0) db_begin_reading(c->db);
+    else db_begin(c->db);
+}
+
 enum outcome command_execute(struct command_context *c, lsn_t *lsn)
 {
     CHECK(c->arguments_count > 0);
     CHECK(c->reply->version == c->client->resp);
     c->reply->failed = false;
-    db_begin(c->db);
+    *lsn = 0;
+    c->command = admit(c);
+    if (c->command == NULL) return OUTCOME_REPLIED;
 
-    enum outcome outcome = OUTCOME_REPLIED;
     uint64_t replied_before = c->reply->out->appended;
-    const struct command *command = admit(c);
-    c->command = command;
-    if (command != NULL) {
-        if (c->clock_ns == 0) c->clock_ns = c->host->monotonic_ns(c->host->context);
-        c->client->last_command = command->full_name;
-        outcome = command->run(c);
-        count_call(c, command);
-    }
-
-    bool changed;
-    *lsn = db_commit(c->db, &changed);
-    bool replied = c->reply->out->appended > replied_before;
-    CHECK(IMPLIES(changed, command != NULL && (command->flags & COMMAND_WRITE) != 0));
-    CHECK(IMPLIES(c->reply->failed, !changed));
-    CHECK(IMPLIES(outcome == OUTCOME_WAIT, !replied));
-    CHECK(IMPLIES(outcome == OUTCOME_REPLIED, replied || c->client->close_after_reply));
+    if (c->clock_ns == 0) c->clock_ns = c->host->monotonic_ns(c->host->context);
+    c->client->last_command = c->command->full_name;
+    begin_batch(c);
+    enum outcome outcome = c->command->run(c);
+    *lsn = end_batch(c, outcome, replied_before);
+    count_call(c, c->command);
     return outcome;
 }
 
@@ -130,14 +140,9 @@ enum outcome command_resume(struct command_context *c, struct wait *w, lsn_t *ls
     CHECK(w->again != NULL);
     c->reply->failed = false;
     uint64_t replied_before = c->reply->out->appended;
-    db_begin(c->db);
+    begin_batch(c);
     enum outcome outcome = w->again(c, w);
-
-    bool changed;
-    *lsn = db_commit(c->db, &changed);
+    *lsn = end_batch(c, outcome, replied_before);
     if (c->reply->failed) c->statistics[c->command->index].failed++;
-    CHECK(IMPLIES(changed, (c->command->flags & COMMAND_WRITE) != 0));
-    CHECK((outcome == OUTCOME_REPLIED) == (c->reply->out->appended > replied_before));
-    CHECK(IMPLIES(c->reply->failed, !changed));
     return outcome;
 }

@@ -26,6 +26,7 @@ struct db {
     int64_t now_ms;
 
     bool batch_open;
+    bool batch_reads; /* it is a reading command's */
     bool batch_changed;
     struct buf *frame;      /* of the open batch in the log; NULL: no effect yet, or no log */
     lsn_t batch_depends_on; /* newest change of what the batch read */
@@ -41,6 +42,8 @@ struct db {
 
     uint64_t effects;
     uint64_t expired;
+    uint64_t hits;
+    uint64_t misses;
 };
 
 /* ---- opening ---- */
@@ -155,7 +158,10 @@ static bool find_value(struct db *db, const struct store_key *key, struct value 
 {
     CHECK(db->batch_open);
     depend_on_key(db, key);
-    return store_get(db->store, key, value, expiry_ms) && *expiry_ms > db->now_ms;
+    bool found = store_get(db->store, key, value, expiry_ms) && *expiry_ms > db->now_ms;
+    if (db->batch_reads && found) db->hits++;
+    else if (db->batch_reads) db->misses++;
+    return found;
 }
 
 enum lookup db_string(struct db *db, const struct store_key *key, struct string_view *view)
@@ -255,7 +261,8 @@ void db_scan_keys(struct db *db, struct db_scan *scan, db_visit *visit, void *co
 
 void db_measure(const struct db *db, struct db_figures *figures)
 {
-    *figures = (struct db_figures){.expired = db->expired, .effects = db->effects};
+    *figures = (struct db_figures){
+        .expired = db->expired, .effects = db->effects, .hits = db->hits, .misses = db->misses};
     for (unsigned database = 0; database < DATABASES_COUNT; database++) {
         figures->keys[database] = store_count(db->store, database);
         figures->expiring[database] = store_expiring_count(db->store, database);
@@ -273,6 +280,8 @@ void db_reset_statistics(struct db *db)
 {
     db->expired = 0;
     db->effects = 0;
+    db->hits = 0;
+    db->misses = 0;
 }
 
 /* ---- changing ---- */
@@ -282,8 +291,15 @@ void db_begin(struct db *db)
     CHECK(!db->batch_open);
     CHECK(db->frame == NULL);
     db->batch_open = true;
+    db->batch_reads = false;
     db->batch_changed = false;
     db->batch_depends_on = 0;
+}
+
+void db_begin_reading(struct db *db)
+{
+    db_begin(db);
+    db->batch_reads = true;
 }
 
 static void touch(struct db *db, unsigned database, struct slice name, bool all)
@@ -382,6 +398,7 @@ static bool is_expired(struct db *db, const struct store_key *key)
 void db_change(struct db *db, const struct effect *e)
 {
     CHECK(db->batch_open);
+    CHECK(!db->batch_reads);
     CHECK(e->key.database < DATABASES_COUNT);
     /* The command saw no such key; what is still stored under it must not shine through. */
     if (e->kind != EFFECT_KEY_DELETE && e->kind != EFFECT_DATABASE_FLUSH &&

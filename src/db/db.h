@@ -71,6 +71,8 @@ struct db_figures {
     uint64_t keys[DATABASES_COUNT];
     uint64_t expiring[DATABASES_COUNT];
     uint64_t expired; /* keys removed because their deadline passed, since start */
+    uint64_t hits;    /* keys that reading commands looked up and found, since start */
+    uint64_t misses;  /* ... and did not find */
     uint64_t effects; /* applied since start, recovery not counted */
     bool has_log;
     enum wal_policy policy;
@@ -85,6 +87,9 @@ void db_reset_statistics(struct db *db);
 /* ---- changing ---- */
 
 void db_begin(struct db *db);
+/* The same for a command that only reads: it must not change anything, and what it looks up counts
+ * as hit or miss. */
+void db_begin_reading(struct db *db);
 
 /* Applies the effect and writes it into the open batch. The command has checked that it fits. */
 void db_change(struct db *db, const struct effect *e);

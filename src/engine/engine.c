@@ -240,7 +240,6 @@ static void wake(void *context, struct waiter *waiter)
     CHECK(s->waiter == waiter);
     c.arguments = waiter->arguments;
     c.arguments_count = waiter->arguments_count;
-    c.command = waiter->command;
     if (command_resume(&c, &waiter->wait, &lsn) == OUTCOME_WAIT) return;
     end_wait(e, s);
     session_move(s, SESSION_READY);
@@ -388,14 +387,19 @@ void session_input_received(struct session *s, size_t size)
 
 /* ---- the tick ---- */
 
-/* Sessions whose client has read enough go on. */
+/* Has the client of a paused session read enough for it to go on? */
+static bool may_go_on(const struct engine *e, const struct session *s)
+{
+    return session_unsent_bytes(s) <= e->limits.output_bytes_pause / 2;
+}
+
 static void unpause_sessions(struct engine *e)
 {
     struct list *next;
     for (struct list *at = e->paused.next; at != &e->paused; at = next) {
         struct session *s = LIST_MEMBER(at, struct session, paused);
         next = at->next;
-        if (session_unsent_bytes(s) > e->limits.output_bytes_pause / 2) continue;
+        if (!may_go_on(e, s)) continue;
         list_remove(&s->paused);
         mark_ready(e, s);
         make_runnable(e, s);
@@ -436,7 +440,10 @@ void engine_tick(struct engine *e, int64_t now_us)
 
 bool engine_busy(const struct engine *e)
 {
-    return e->expiring || !list_empty(&e->runnable);
+    if (e->expiring || !list_empty(&e->runnable)) return true;
+    for (struct list *at = e->paused.next; at != &e->paused; at = at->next)
+        if (may_go_on(e, LIST_MEMBER(at, struct session, paused))) return true;
+    return false;
 }
 
 int64_t engine_due_ms(const struct engine *e)

@@ -188,7 +188,6 @@ struct waiter *waiters_add(struct waiters *w, void *owner, const struct wait *wa
     struct waiter *waiter = memory_allocate_zeroed(sizeof *waiter);
     waiter->owner = owner;
     waiter->wait = *wait;
-    waiter->command = request->command;
     waiter->heap_index = HEAP_NONE;
     copy_arguments(waiter, request->arguments, request->arguments_count);
     waiter->nodes_capacity = wait->keys_count;

@@ -25,7 +25,6 @@ struct waiter_node {
 struct waiter {
     void *owner;
     struct wait wait;
-    const struct command *command;
     struct slice *arguments; /* one allocation: slices, then their bytes */
     size_t arguments_count;
     size_t arguments_bytes; /* size of that allocation */

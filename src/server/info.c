@@ -179,6 +179,8 @@ static void section_stats(struct info *i)
     line_number(i, "idle_closes", s->idle_closes);
     line_number(i, "client_output_buffer_limit_disconnections", i->engine.output_limit_closes);
     line_number(i, "expired_keys", i->db.expired);
+    line_number(i, "keyspace_hits", i->db.hits);
+    line_number(i, "keyspace_misses", i->db.misses);
     line_number(i, "evicted_keys", 0);
     line_number(i, "total_error_replies", i->engine.error_replies);
     line_number(i, "total_effects_applied", i->db.effects);
