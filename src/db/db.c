@@ -255,8 +255,9 @@ void db_scan_keys(struct db *db, struct db_scan *scan, db_visit *visit, void *co
     struct live_visit live = {db->now_ms, visit, context};
     CHECK(db->batch_open);
     depend_on(db, db->database_changed[scan->database]);
-    scan->cursor =
-        store_scan(db->store, scan->database, scan->cursor, scan->count, visit_live, &live);
+    struct store_scan keys = {scan->database, scan->cursor, scan->count};
+    store_scan_keys(db->store, &keys, visit_live, &live);
+    scan->cursor = keys.cursor;
 }
 
 void db_measure(const struct db *db, struct db_figures *figures)

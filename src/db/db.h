@@ -57,7 +57,7 @@ const char *db_type_name(unsigned type);
 /* These depend on the whole database, and gate on its newest change. */
 uint64_t db_count(struct db *db, unsigned database);
 bool db_random(struct db *db, unsigned database, uint64_t random, struct slice *name);
-/* As store_scan, without keys whose deadline has passed. */
+/* As store_scan_keys, without keys whose deadline has passed. */
 typedef void db_visit(void *context, struct slice name, unsigned type);
 struct db_scan {
     unsigned database;

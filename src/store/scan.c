@@ -68,14 +68,6 @@ void store_scan_keys(const struct store *s, struct store_scan *scan, store_visit
     scan->cursor = slot << CURSOR_SLOT_SHIFT | range.first;
 }
 
-uint64_t store_scan(const struct store *s, unsigned database, uint64_t cursor, size_t count,
-                    store_visit *visit, void *context)
-{
-    struct store_scan scan = {.database = database, .cursor = cursor, .count = count};
-    store_scan_keys(s, &scan, visit, context);
-    return scan.cursor;
-}
-
 bool store_random(const struct store *s, unsigned database, struct random *random,
                   struct slice *name)
 {

@@ -128,10 +128,6 @@ struct store_scan {
 void store_scan_keys(const struct store *s, struct store_scan *scan, store_visit *visit,
                      void *context);
 
-/* The same, returning the next cursor. */
-uint64_t store_scan(const struct store *s, unsigned database, uint64_t cursor, size_t count,
-                    store_visit *visit, void *context);
-
 /* A key whose deadline is <= now_ms, found without scanning the others; false: none is due now, or
  * 'steps' steps of looking were used up (then *exhausted is true: call again next tick). The
  * caller removes it before the next call. The key is lent until the next change. */

@@ -287,6 +287,15 @@ static void see(void *context, struct slice name, const struct value *value, int
     seen->count++;
 }
 
+/* Visits keys from the cursor on; returns the next one. */
+static uint64_t scan(const struct model *m, unsigned database, uint64_t cursor, size_t count,
+                     struct seen *seen)
+{
+    struct store_scan keys = {database, cursor, count};
+    store_scan_keys(m->store, &keys, see, seen);
+    return keys.cursor;
+}
+
 static void assert_all(struct model *m)
 {
     struct seen *seen = memory_allocate_zeroed(sizeof *seen);
@@ -296,7 +305,7 @@ static void assert_all(struct model *m)
         assert_row(m, i);
         if (i % TAGGED == 0) tagged += m->rows[i].present;
     }
-    do cursor = store_scan(m->store, m->database, cursor, 100, see, seen);
+    do cursor = scan(m, m->database, cursor, 100, seen);
     while (cursor != 0);
     for (unsigned i = 0; i < KEYS_COUNT; i++) assert_int_equal(seen->times[i], m->rows[i].present);
     assert_true(store_count(m->store, m->database) == m->count);
@@ -363,7 +372,7 @@ static void scan_sees_each_key_once(void **state)
         unsigned next = KEYS_COUNT / 10, calls = 0;
         do {
             size_t before = seen->count;
-            cursor = store_scan(m->store, 0, cursor, 20, see, seen);
+            cursor = scan(m, 0, cursor, 20, seen);
             assert_true(seen->count - before < 20 + 40);
             calls++;
             for (unsigned i = 0; i < 10 + round * 10 && next < KEYS_COUNT; i++, next++) {
@@ -388,12 +397,12 @@ static void scan_refuses_strange_cursors(void **state)
     struct seen *seen = memory_allocate_zeroed(sizeof *seen);
     seen->model = m;
     m->store = create(1);
-    assert_int_equal(store_scan(m->store, 0, 5, 10, see, seen), 0);
+    assert_int_equal(scan(m, 0, 5, 10, seen), 0);
     for (unsigned i = 0; i < 100; i++) put(m, i);
-    assert_int_equal(store_scan(m->store, 0, (uint64_t)SLOTS_COUNT << 32, 10, see, seen), 0);
-    assert_int_equal(store_scan(m->store, 0, UINT64_MAX, 10, see, seen), 0);
+    assert_int_equal(scan(m, 0, (uint64_t)SLOTS_COUNT << 32, 10, seen), 0);
+    assert_int_equal(scan(m, 0, UINT64_MAX, 10, seen), 0);
     assert_int_equal(seen->count, 0);
-    assert_int_equal(store_scan(m->store, 0, 0, SIZE_MAX, see, seen), 0);
+    assert_int_equal(scan(m, 0, 0, SIZE_MAX, seen), 0);
     assert_int_equal(seen->count, 100);
     store_destroy(m->store);
     memory_free(seen, sizeof *seen);
@@ -411,12 +420,12 @@ static void scan_survives_an_emptied_slot(void **state)
     m->store = create(1);
     for (unsigned i = 0; i < SCANNED; i++) put(m, i);
     uint64_t cursor = 0, tag_slot = hash_slot(SLICE("tag"));
-    do cursor = store_scan(m->store, 0, cursor, 1, see, seen);
+    do cursor = scan(m, 0, cursor, 1, seen);
     while (cursor >> 32 < tag_slot || (uint32_t)cursor < 0xe0000000);
     assert_int_equal(cursor >> 32, tag_slot);
     for (unsigned i = 0; i < SCANNED; i += TAGGED) remove_key(m, i);
     assert_int_equal(store_slot_count(m->store, 0, (uint16_t)tag_slot), 0);
-    while (cursor != 0) cursor = store_scan(m->store, 0, cursor, 1, see, seen);
+    while (cursor != 0) cursor = scan(m, 0, cursor, 1, seen);
     for (unsigned i = 0; i < SCANNED; i++)
         if (i % TAGGED != 0) assert_int_equal(seen->times[i], 1);
     store_destroy(m->store);
