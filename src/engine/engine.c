@@ -228,6 +228,18 @@ static void go_on(struct engine *e, struct session *s)
     make_runnable(e, s);
 }
 
+/* The reply of a command that waited is complete, and stands behind 'position'. */
+static void waited(struct engine *e, struct session *s, uint64_t position, lsn_t lsn)
+{
+    bool skip = s->client.skip_reply;
+    s->client.skip_reply = false;
+    end_wait(e, s);
+    session_move(s, SESSION_READY);
+    apply_reply_mode(s, skip, position);
+    replied(e, s, lsn);
+    go_on(e, s);
+}
+
 static void wake(void *context, struct waiter *waiter)
 {
     struct engine *e = context;
@@ -241,11 +253,7 @@ static void wake(void *context, struct waiter *waiter)
     c.arguments = waiter->arguments;
     c.arguments_count = waiter->arguments_count;
     if (command_resume(&c, &waiter->wait, &lsn) == OUTCOME_WAIT) return;
-    end_wait(e, s);
-    session_move(s, SESSION_READY);
-    apply_reply_mode(s, false, position);
-    replied(e, s, lsn);
-    go_on(e, s);
+    waited(e, s, position, lsn);
 }
 
 /* Before the next command can undo what a waiter is waiting for. */
@@ -286,6 +294,7 @@ static void execute(struct engine *e, struct session *s)
     e->clock_ns = c.clock_ns;
     if (reply.failed) e->figures.error_replies++;
     if (outcome == OUTCOME_WAIT) {
+        s->client.skip_reply = skip; /* it is this command's, however long it waits */
         begin_wait(e, s, &wait, &c);
     } else {
         apply_reply_mode(s, skip, position);
@@ -414,11 +423,7 @@ static void expire_waiters(struct engine *e)
         struct reply reply = {.version = s->client.resp, .out = &s->output};
         uint64_t position = s->output.appended;
         waiter->wait.expired(&reply);
-        end_wait(e, s);
-        session_move(s, SESSION_READY);
-        apply_reply_mode(s, false, position);
-        replied(e, s, 0); /* it says that nothing happened: no change to wait for */
-        go_on(e, s);
+        waited(e, s, position, 0); /* it says that nothing happened: no change to wait for */
     }
 }
 
