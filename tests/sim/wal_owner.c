@@ -2,6 +2,14 @@
 
 #include "base/check.h"
 
+#include <stdlib.h>
+
+uint64_t owner_seed_base(void)
+{
+    const char *text = getenv("IRMAK_SEED");
+    return text == NULL ? 0 : strtoull(text, NULL, 10) * 1000003;
+}
+
 void owner_init(struct wal_owner *o, struct sim_disk *disk, uint64_t seed)
 {
     memset(o, 0, sizeof(*o));
@@ -47,6 +55,7 @@ bool owner_open(struct wal_owner *o, enum wal_policy policy, uint64_t *lost)
     };
     o->seen_lsn = 0;
     o->failed = false;
+    o->always = policy == WAL_SYNC_ALWAYS;
     *lost = 0;
     o->wal = wal_open(&options, visit, o, &o->recovery, &o->status);
     if (o->wal == NULL) return false;
@@ -81,6 +90,7 @@ static void remember_promise(struct wal_owner *o)
     if (synced > o->promised_lsn) o->promised_lsn = synced;
     if (synced > o->written_lsn) o->written_lsn = synced;
     CHECK(wal_durable_lsn(o->wal) >= synced);
+    CHECK(IMPLIES(o->always, wal_durable_lsn(o->wal) == synced));
     CHECK(wal_durable_lsn(o->wal) <= wal_appended_lsn(o->wal));
 }
 
@@ -121,10 +131,23 @@ void owner_live(struct wal_owner *o, unsigned steps)
         case 6: o->now_ms += (int64_t)random_below(&o->random, 40); break;
         default:
             if (random_below(&o->random, 8) == 0) o->now_ms += 1000;
-            if (random_below(&o->random, 12) == 0)
+            if (random_below(&o->random, 12) == 0) {
                 wal_set_policy(o->wal, policies[random_below(&o->random, 3)]);
+                o->always = false;
+            }
             break;
         }
+    }
+}
+
+void owner_work(struct wal_owner *o)
+{
+    for (int i = 0; i < 30 && !o->failed; i++) {
+        owner_append(o);
+        owner_append(o);
+        owner_flush(o);
+        owner_make_spare(o);
+        o->now_ms += 7;
     }
 }
 

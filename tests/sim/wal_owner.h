@@ -27,11 +27,15 @@ struct wal_owner {
     lsn_t written_lsn;  /* survives a kill; back to promised_lsn after a power cut */
     lsn_t loaded_lsn;   /* by the last recovery */
     bool failed;        /* the log is dead */
+    bool always;        /* the policy has been 'always' since the log was opened */
     struct wal_recovery recovery;
     enum wal_open_status status;
     lsn_t seen_lsn; /* the last frame of the recovery under way */
     uint64_t wrong; /* frames that are not what was appended at their LSN */
 };
+
+/* From IRMAK_SEED, 0 without: tests add their own small numbers to it. */
+uint64_t owner_seed_base(void);
 
 void owner_init(struct wal_owner *o, struct sim_disk *disk, uint64_t seed);
 
@@ -45,6 +49,9 @@ void owner_make_spare(struct wal_owner *o);
 
 /* Some time of a server's life: appends, flushes, spares, idle times, changes of policy. */
 void owner_live(struct wal_owner *o, unsigned steps);
+
+/* A short life without surprises: append, flush, make spares, sixty frames. */
+void owner_work(struct wal_owner *o);
 
 /* Flushes all, and the idle marker. */
 void owner_settle(struct wal_owner *o);
