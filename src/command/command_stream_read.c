@@ -185,9 +185,9 @@ static struct read_result look_after(const struct stream *stream, const struct r
     return result;
 }
 
-/* What a group at 'after' has not delivered yet, up to count_max entries: a walk, because delivering
- * and answering are walks over the same entries, and the group's bookmark makes this one begin at
- * its place. */
+/* What a group at 'after' has not delivered yet, up to count_max entries: a walk, because
+ * delivering and answering are walks over the same entries, and the group's bookmark makes this
+ * one begin at its place. */
 static struct read_result look_at_new(const struct stream *stream, const struct read_plan *plan,
                                       struct stream_id after)
 {

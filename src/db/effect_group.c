@@ -1,5 +1,5 @@
-/* effect_group.c - which consumer groups and consumers there are. Every body begins with the group's name (varint
- * size, bytes); names of consumers are written likewise. What follows in the log:
+/* effect_group.c - which consumer groups and consumers there are. Every body begins with the name
+ * of the group (varint size, bytes); names of consumers are written likewise. What follows:
  *
  *   group_create, group_set_id   last_delivered (two varints) | entries_read (zigzag; -1: exact)
  *   group_destroy                (nothing)
