@@ -360,7 +360,7 @@ void stream_group_claim(struct stream *s, const struct stream_claim *claim)
     struct stream_group *g = must_find(s, claim->group);
     size_t before = group_bytes(g);
     uint32_t owner = PENDING_UNOWNED;
-    if (claim->consumer.size > 0) {
+    if (!claim->unowned) { /* an empty name is a name */
         struct stream_consumer *c = must_find_consumer(g, claim->consumer);
         owner = c->owner.number;
         if (claim->active_ms >= 0) c->active_ms = claim->active_ms;

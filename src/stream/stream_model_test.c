@@ -540,7 +540,8 @@ static void do_claim(struct model *m, size_t n)
     struct model_group *g = &m->groups[n];
     struct stream_id ids[64];
     int c = one_in(m, 4) ? -1 : some_consumer(m, g);
-    struct stream_claim claim = {.group = group_name(n), .ids = ids, .active_ms = -1};
+    struct stream_claim claim = {
+        .group = group_name(n), .ids = ids, .active_ms = -1, .unowned = c < 0};
     claim.count = some_pending(m, g, ids);
     if (g->pending_count + claim.count > MODEL_PENDING_MAX) return;
     if (c >= 0) claim.consumer = slice_of(CONSUMER_NAMES[c]);

@@ -1,0 +1,209 @@
+/* waiters_test.c - who waits for which key: order, several keys, deadlines against a stupid model. */
+#include "engine/waiters.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static enum outcome never(struct command_context *c, struct wait *w)
+{
+    (void)c;
+    (void)w;
+    return OUTCOME_WAIT;
+}
+
+/* What the waiters_wake_function of these tests sees and does. */
+struct log {
+    struct waiters *waiters;
+    const void *owners[64];
+    size_t count;
+    bool removes;       /* every waiter that is woken */
+    const void *remove; /* or this one */
+};
+
+static void note_wake(void *context, struct waiter *waiter)
+{
+    struct log *l = context;
+    assert_true(l->count < 64);
+    l->owners[l->count++] = waiter->owner;
+    if (l->removes || l->remove == waiter->owner) waiters_remove(l->waiters, waiter);
+}
+
+static struct waiter *add(struct waiters *w, void *owner, const char *const *keys, size_t count,
+                          int64_t deadline_ms)
+{
+    struct slice arguments[16] = {SLICE("XREAD")};
+    for (size_t i = 0; i < count; i++) arguments[1 + i] = slice_of(keys[i]);
+    struct wait wait = {
+        .deadline_ms = deadline_ms, .keys_first = 1, .keys_count = count, .again = never};
+    struct command_context request = {.arguments = arguments, .arguments_count = 1 + count};
+    return waiters_add(w, owner, &wait, &request);
+}
+
+static struct waiter *add_one(struct waiters *w, void *owner, const char *key)
+{
+    return add(w, owner, &key, 1, 0);
+}
+
+static void wake(struct log *l, unsigned database, const char *key)
+{
+    struct db_touched touched = {.database = database, .name = slice_of(key)};
+    l->count = 0;
+    waiters_wake(l->waiters, &touched, note_wake, l);
+}
+
+/* Oldest first; one that is woken and stays keeps its place; other keys and databases sleep on. */
+static void test_order(void **state)
+{
+    (void)state;
+    struct waiters w;
+    struct log l = {.waiters = &w};
+    int a, b, c, d;
+    waiters_init(&w, 1);
+    add_one(&w, &a, "k");
+    add_one(&w, &b, "k");
+    add_one(&w, &d, "other");
+    add_one(&w, &c, "k");
+    wake(&l, 0, "k");
+    assert_int_equal(l.count, 3);
+    assert_ptr_equal(l.owners[0], &a);
+    assert_ptr_equal(l.owners[1], &b);
+    assert_ptr_equal(l.owners[2], &c);
+    l.remove = &b;
+    wake(&l, 0, "k");
+    wake(&l, 0, "k");
+    assert_int_equal(l.count, 2);
+    assert_ptr_equal(l.owners[0], &a);
+    assert_ptr_equal(l.owners[1], &c);
+    wake(&l, 1, "k");
+    assert_int_equal(l.count, 0);
+    wake(&l, 0, "nobody");
+    assert_int_equal(l.count, 0);
+    l.removes = true;
+    wake(&l, 0, "k");
+    wake(&l, 0, "other");
+    assert_int_equal(w.count, 0);
+    waiters_deinit(&w);
+}
+
+/* One waiter, several keys, one of them named twice: woken once for each key, gone from all. */
+static void test_several_keys(void **state)
+{
+    (void)state;
+    struct waiters w;
+    struct log l = {.waiters = &w};
+    int a;
+    waiters_init(&w, 1);
+    struct waiter *waiter = add(&w, &a, (const char *const[]){"x", "y", "x"}, 3, 0);
+    assert_int_equal(waiter->nodes_count, 2);
+    assert_int_equal(w.keys_count, 2);
+    wake(&l, 0, "x");
+    assert_int_equal(l.count, 1);
+    wake(&l, 0, "y");
+    assert_int_equal(l.count, 1);
+    l.removes = true;
+    wake(&l, 0, "x");
+    wake(&l, 0, "y");
+    assert_int_equal(l.count, 0);
+    assert_int_equal(w.keys_count, 0);
+    waiters_deinit(&w);
+}
+
+/* The arguments are copies, and the plan is freed with the waiter. */
+static void test_arguments_are_copied(void **state)
+{
+    (void)state;
+    struct waiters w;
+    int a;
+    char key[] = "key";
+    struct slice arguments[] = {SLICE("XREAD"), {key, 3}};
+    struct wait wait = {.keys_first = 1, .keys_count = 1, .again = never, .plan_size = 100};
+    struct command_context request = {.arguments = arguments, .arguments_count = 2};
+    wait.plan = memory_allocate(wait.plan_size);
+    waiters_init(&w, 1);
+    struct waiter *waiter = waiters_add(&w, &a, &wait, &request);
+    key[0] = 'X';
+    assert_true(slice_equal(waiter->arguments[1], SLICE("key")));
+    waiters_remove(&w, waiter);
+    waiters_deinit(&w);
+}
+
+/* FLUSHDB wakes all of its database, in order of arrival, whatever they wait for. */
+static void test_all(void **state)
+{
+    (void)state;
+    struct waiters w;
+    struct log l = {.waiters = &w, .removes = true};
+    int a, b;
+    waiters_init(&w, 1);
+    add_one(&w, &a, "x");
+    add_one(&w, &b, "y");
+    struct db_touched other = {.database = 3, .all = true}, touched = {.all = true};
+    waiters_wake(&w, &other, note_wake, &l);
+    assert_int_equal(l.count, 0);
+    waiters_wake(&w, &touched, note_wake, &l);
+    assert_int_equal(l.count, 2);
+    assert_ptr_equal(l.owners[0], &a);
+    assert_ptr_equal(l.owners[1], &b);
+    waiters_deinit(&w);
+}
+
+enum { MODEL_COUNT = 200, MODEL_STEPS = 20000 };
+
+static int64_t earliest(struct waiter *const *model)
+{
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < MODEL_COUNT; i++)
+        if (model[i] != NULL && model[i]->wait.deadline_ms != 0 && model[i]->wait.deadline_ms < due)
+            due = model[i]->wait.deadline_ms;
+    return due;
+}
+
+/* Waiters come and go at random: the earliest deadline is always that of the model. */
+static void test_deadlines_model(void **state)
+{
+    (void)state;
+    struct waiters w;
+    struct waiter *model[MODEL_COUNT] = {NULL};
+    struct random random = {99};
+    waiters_init(&w, 1);
+    for (int step = 0; step < MODEL_STEPS; step++) {
+        size_t i = (size_t)random_below(&random, MODEL_COUNT);
+        char key[16];
+        const char *keys[] = {key};
+        snprintf(key, sizeof key, "k%d", (int)random_below(&random, 50));
+        if (model[i] != NULL) {
+            waiters_remove(&w, model[i]);
+            model[i] = NULL;
+        } else {
+            int64_t deadline = (int64_t)random_below(&random, 100);
+            model[i] = add(&w, &model[i], keys, 1, deadline);
+        }
+        int64_t due = earliest(model);
+        assert_int_equal(waiters_due_ms(&w), due);
+        assert_null(waiters_due(&w, due - 1));
+        if (due == INT64_MAX) continue;
+        assert_non_null(waiters_due(&w, due));
+        assert_int_equal(waiters_due(&w, due)->wait.deadline_ms, due);
+    }
+    for (size_t i = 0; i < MODEL_COUNT; i++)
+        if (model[i] != NULL) waiters_remove(&w, model[i]);
+    waiters_deinit(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_several_keys),
+        cmocka_unit_test(test_arguments_are_copied),
+        cmocka_unit_test(test_all),
+        cmocka_unit_test(test_deadlines_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
