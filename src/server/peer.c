@@ -123,21 +123,21 @@ static void received(void *context, void *owner, struct slice bytes, bool into_s
     if (!session_wants_input(p->session)) set_reading(p);
 }
 
-/* Nothing is left that the peer could be waiting for. */
+/* Nothing is left that the peer could be waiting for. One that waits for other clients' doings is
+ * gone for good. */
 static bool is_served(const struct peer *p)
 {
     const struct chain *output = session_output(p->session);
-    return session_client(p->session)->blocked || output->sent == output->appended;
+    return output->sent == output->appended;
 }
 
-/* A peer that closes its side right after its requests still gets the replies: with `always` they
- * may be waiting for the disk. One that waits for other clients' doings is gone for good. */
+/* A peer that closes its side right after its requests still gets the replies: some may not be
+ * made yet, and with `always` they may be waiting for the disk. */
 static bool ended(void *context, void *owner)
 {
     struct server *s = context;
     struct peer *p = owner;
-    bool executed = !engine_busy(s->engine);
-    if (executed && is_served(p)) return false;
+    if (!engine_busy(s->engine) && is_served(p)) return false;
     if (list_empty(&p->ended)) list_append(&s->ended, &p->ended);
     return true;
 }
