@@ -1,0 +1,166 @@
+#include "server/tick_clock.h"
+#include "server/trace_sink.h"
+#include "server/worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- tick_clock ---- */
+
+/* Ticks follow the clock forward, whatever its steps. */
+static void test_clock_follows(void **state)
+{
+    (void)state;
+    struct tick_clock c = {0};
+    assert_int_equal(tick_clock_advance(&c, 1000000, 5000000), 1000000);
+    assert_int_equal(tick_clock_advance(&c, 1000000, 5000000), 1000000);
+    assert_int_equal(tick_clock_advance(&c, 1000500, 5500000), 1000500);
+    assert_int_equal(tick_clock_advance(&c, 9000000, 6000000), 9000000);
+}
+
+/* After the clock was set back, ticks go on at half speed and meet it again. */
+static void test_clock_set_back(void **state)
+{
+    (void)state;
+    struct tick_clock c = {0};
+    tick_clock_advance(&c, 10000000, 0);
+    int64_t unix_us = 9000000; /* a second back */
+    int64_t last = c.now_us;
+    size_t behind = 0;
+    for (int64_t ns = 100 * 1000000; ns <= INT64_C(4000) * 1000000; ns += 100 * 1000000) {
+        unix_us += 100000;
+        int64_t now = tick_clock_advance(&c, unix_us, ns);
+        assert_true(now >= last);
+        if (now > unix_us) {
+            assert_int_equal(now - last, 50000);
+            behind++;
+        }
+        last = now;
+    }
+    assert_int_equal(behind, 18); /* the second is gone after two */
+    assert_int_equal(last, unix_us);
+}
+
+/* ---- worker ---- */
+
+static void increment(void *job)
+{
+    *(int *)job += 1;
+}
+
+static void wait_for(struct worker *w)
+{
+    struct pollfd ready = {.fd = worker_descriptor(w), .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, 60000), 1);
+    worker_acknowledge(w);
+}
+
+/* A job is done once and comes back once; between jobs the descriptor is quiet. */
+static void test_worker(void **state)
+{
+    (void)state;
+    struct worker *w = worker_create("test", increment);
+    int count = 0;
+    for (int i = 1; i <= 1000; i++) {
+        assert_null(worker_take(w));
+        worker_start(w, &count);
+        wait_for(w);
+        assert_ptr_equal(worker_take(w), &count);
+        assert_int_equal(count, i);
+    }
+    struct pollfd ready = {.fd = worker_descriptor(w), .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, 0), 0);
+    worker_destroy(w);
+}
+
+/* A job that was started is done before the worker ends. */
+static void test_worker_ends_with_its_job(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct worker *w = worker_create("test", increment);
+        int count = 0;
+        worker_start(w, &count);
+        worker_destroy(w);
+        assert_int_equal(count, 1);
+    }
+}
+
+/* ---- trace_sink ---- */
+
+static size_t read_file(const char *path, char *text, size_t size)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return 0;
+    size_t count = fread(text, 1, size - 1, file);
+    text[count] = '\0';
+    fclose(file);
+    return count;
+}
+
+/* Lines have the process, the time, the level's mark and the text; those below the level are not
+ * written; after the file was moved away, reopening begins a new one. */
+static void test_trace_sink(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/irmak-trace-XXXXXX", path[64], moved[64], text[8192];
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/log", directory);
+    snprintf(moved, sizeof moved, "%s/old", directory);
+    struct trace_sink sink;
+    struct buf problem = {0};
+    assert_true(trace_sink_open(&sink, path, &problem));
+    trace_write(&sink.trace, TRACE_VERBOSE, "not shown");
+    trace_write(&sink.trace, TRACE_NOTICE, "first %d", 1);
+    sink.level = TRACE_WARNING;
+    trace_write(&sink.trace, TRACE_NOTICE, "not shown");
+    trace_write(&sink.trace, TRACE_WARNING, "second");
+    sink.level = TRACE_WARNING + 1;
+    trace_write(&sink.trace, TRACE_WARNING, "not shown");
+    sink.level = TRACE_DEBUG;
+
+    assert_int_equal(rename(path, moved), 0);
+    trace_write(&sink.trace, TRACE_DEBUG, "third");
+    trace_sink_reopen(&sink);
+    trace_write(&sink.trace, TRACE_NOTICE, "fourth");
+    trace_sink_close(&sink);
+
+    assert_true(read_file(moved, text, sizeof text) > 0);
+    int pid, milliseconds, day, year, hour, minute, second;
+    char month[8];
+    assert_int_equal(sscanf(text, "%d:M %d %3s %d %d:%d:%d.%3d * first 1\n", &pid, &day, month,
+                            &year, &hour, &minute, &second, &milliseconds),
+                     8);
+    assert_int_equal(pid, getpid());
+    assert_non_null(strstr(text, " # second\n"));
+    assert_non_null(strstr(text, " . third\n"));
+    assert_null(strstr(text, "not shown"));
+    assert_null(strstr(text, "fourth"));
+    assert_true(read_file(path, text, sizeof text) > 0);
+    assert_non_null(strstr(text, " * fourth\n"));
+
+    assert_false(trace_sink_open(&sink, "/nonexistent/log", &problem));
+    assert_int_equal(problem.size, strlen("logfile /nonexistent/log: No such file or directory"));
+    buf_deinit(&problem);
+    unlink(path);
+    unlink(moved);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clock_follows), cmocka_unit_test(test_clock_set_back),
+        cmocka_unit_test(test_worker),        cmocka_unit_test(test_worker_ends_with_its_job),
+        cmocka_unit_test(test_trace_sink),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
