@@ -144,7 +144,8 @@ static struct shared *string_take(const struct effect_target *target, const stru
                              ? old->bytes
                              : (struct slice){text, number_format_i64(old->integer, text)};
     struct shared *writable = shared_create_sized(size, size);
-    memcpy(writable->data, bytes.data, bytes.size < size ? bytes.size : size);
+    size_t kept = bytes.size < size ? bytes.size : size;
+    if (kept > 0) memcpy(writable->data, bytes.data, kept);
     return writable;
 }
 
