@@ -78,7 +78,8 @@ BEGIN {
         if (n == 8) facts[field[2]] = line
         known++
     }
-    if (!known) print "# commands_check: no " specification ": only the scenarios are checked" > "/dev/stderr"
+    if (!known)
+        print "# no " specification ": only the scenarios are checked" > "/dev/stderr"
     while (("cat tests/scenario/*.txt" | getline line) > 0) {
         if (line !~ /^[a-z0-9]*> /) continue
         sub(/^[a-z0-9]*> */, "", line)
