@@ -126,7 +126,7 @@ parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 again    = $(MAKE) --no-print-directory $(parallel)
 run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STATES)'
 
-.PHONY: all run test unit scenario sim integration clients debug asan tsan tidy tidy-fast format \
+.PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy tidy-fast format \
         bench fuzz soak deps install clean help
 
 all: ## build the server: build/irmak-server
@@ -153,6 +153,9 @@ scenario: ## tests/scenario/*.txt: commands and expected replies, in the simulat
 sim: ## simulated crashes; SEED=1 STATES=100000
 	+@$(again) sim-programs
 	@$(call run_in,$(DIR)) sim
+
+mutants: ## plant the bugs of tests/mutants/ in a copy of the tree: each must make its test fail
+	@tests/mutants/run
 
 integration: ## tests against a real server process (hiredis)
 	+@$(again) programs integration-programs
