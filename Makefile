@@ -126,8 +126,8 @@ parallel = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 again    = $(MAKE) --no-print-directory $(parallel)
 run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STATES)'
 
-.PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy tidy-fast format \
-        bench fuzz soak deps install clean help
+.PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy \
+        tidy-fast format bench fuzz soak deps install clean help
 
 all: ## build the server: build/irmak-server
 	+@$(again) programs
