@@ -172,11 +172,12 @@ static void copy_arguments(struct waiter *waiter, const struct slice *arguments,
     }
 }
 
+/* A waiter joins the lists of its keys at their ends, so if it waits for this one already, because
+ * the request names it twice, it is the last there. */
 static bool waits_for(const struct waiter *waiter, const struct waiter_key *key)
 {
-    for (size_t i = 0; i < waiter->nodes_count; i++)
-        if (waiter->nodes[i].key == key) return true;
-    return false;
+    if (list_empty(&key->nodes)) return false;
+    return LIST_MEMBER(key->nodes.previous, struct waiter_node, link)->waiter == waiter;
 }
 
 struct waiter *waiters_add(struct waiters *w, void *owner, const struct wait *wait,

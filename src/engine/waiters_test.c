@@ -114,6 +114,33 @@ static void test_several_keys(void **state)
     waiters_deinit(&w);
 }
 
+/* A request may name as many keys as it has arguments: each costs the same, however many there are.
+ * (Were each compared with all before it, nobody would live to see the end of this test.) */
+static void test_very_many_keys(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 * 1000 };
+    struct slice *arguments = memory_allocate(COUNT * sizeof *arguments);
+    uint32_t *names = memory_allocate(COUNT * sizeof *names);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        names[i] = i / 2; /* each of them twice */
+        arguments[i] = (struct slice){(const char *)&names[i], sizeof names[i]};
+    }
+    struct wait wait = {.keys_count = COUNT, .again = never};
+    struct command_context request = {.arguments = arguments, .arguments_count = COUNT};
+    struct waiters w;
+    int a;
+    waiters_init(&w, 1);
+    struct waiter *waiter = waiters_add(&w, &a, &wait, &request);
+    assert_int_equal(waiter->nodes_count, COUNT / 2);
+    assert_int_equal(w.keys_count, COUNT / 2);
+    waiters_remove(&w, waiter);
+    assert_int_equal(w.keys_count, 0);
+    waiters_deinit(&w);
+    memory_free(names, COUNT * sizeof *names);
+    memory_free(arguments, COUNT * sizeof *arguments);
+}
+
 /* The arguments are copies, and the plan is freed with the waiter. */
 static void test_arguments_are_copied(void **state)
 {
@@ -201,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_several_keys),
+        cmocka_unit_test(test_very_many_keys),
         cmocka_unit_test(test_arguments_are_copied),
         cmocka_unit_test(test_all),
         cmocka_unit_test(test_deadlines_model),
