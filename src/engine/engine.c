@@ -29,6 +29,7 @@ struct engine {
     int64_t clock_ns; /* when the last command of this tick ended; 0: none did */
     uint64_t last_id;
     bool expiring; /* more keys are due than one tick may remove */
+    bool stopped;  /* nothing changes any more, or the log would never come to rest */
     struct engine_figures figures;
 };
 
@@ -436,7 +437,7 @@ void engine_tick(struct engine *e, int64_t now_us)
     e->clock_ns = 0;
     unpause_sessions(e);
     run_sessions(e);
-    e->expiring = db_expire(e->db, EXPIRE_STEPS_PER_TICK);
+    e->expiring = !e->stopped && db_expire(e->db, EXPIRE_STEPS_PER_TICK);
     if (e->waiters.count > 0) wake_touched(e);
     expire_waiters(e);
     for (struct list *at = e->closing.next; at != &e->closing; at = at->next)
@@ -454,7 +455,7 @@ bool engine_busy(const struct engine *e)
 int64_t engine_due_ms(const struct engine *e)
 {
     int64_t due = waiters_due_ms(&e->waiters);
-    int64_t expiry = db_expire_due_ms(e->db);
+    int64_t expiry = e->stopped ? INT64_MAX : db_expire_due_ms(e->db);
     int64_t flush = db_flush_due_ms(e->db);
     if (expiry < due) due = expiry;
     return flush < due ? flush : due;
@@ -494,6 +495,8 @@ struct session *engine_take_ready(struct engine *e)
 
 void engine_stop(struct engine *e)
 {
+    e->stopped = true;
+    e->expiring = false;
     for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
         struct session *s = LIST_MEMBER(at, struct session, all);
         if (s->state != SESSION_CLOSING) begin_closing(e, s);

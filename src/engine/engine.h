@@ -92,8 +92,8 @@ void engine_release(struct engine *e);
  * since the last call; each once; NULL: no more. */
 struct session *engine_take_ready(struct engine *e);
 
-/* Stopping: no further request is executed, waiters are dropped. The owner then flushes until the
- * log is durable, releases, sends, closes. */
+/* Stopping: no further request is executed, waiters are dropped, no key expires: nothing comes to
+ * the log any more. The owner then flushes until the log is durable, releases, sends, closes. */
 void engine_stop(struct engine *e);
 
 struct engine_figures {
