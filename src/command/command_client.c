@@ -126,16 +126,16 @@ static void describe_all(struct command_context *c, struct buf *out)
     }
 }
 
-/* CLIENT LIST ID id [id ...]. False: refused. */
+/* CLIENT LIST ID id [id ...]; nobody has one below 1. False: refused. */
 static bool describe_ids(struct command_context *c, struct buf *out)
 {
     for (size_t i = 3; i < c->arguments_count; i++) {
         int64_t id;
-        if (!number_parse_i64(c->arguments[i], &id) || id < 1) {
+        if (!number_parse_i64(c->arguments[i], &id)) {
             reply_error(c->reply, REPLY_ERROR_CLIENT_ID);
             return false;
         }
-        const struct client *client = find_client(c, (uint64_t)id);
+        const struct client *client = id < 1 ? NULL : find_client(c, (uint64_t)id);
         if (client != NULL) client_describe(client, c->now_ms, out);
     }
     return true;

@@ -174,7 +174,7 @@ static void test_list(void **state)
     assert_non_null(strstr(fixture_send(f, "CLIENT LIST TYPE normal"), "\nid=3 "));
     CONVERSE(f, {"CLIENT LIST TYPE pubsub", "$0\r\n\r\n"}, {"CLIENT LIST ID 99", "$0\r\n\r\n"},
              {"CLIENT LIST ID x", "-ERR Invalid client ID\r\n"},
-             {"CLIENT LIST ID 1 0", "-ERR Invalid client ID\r\n"},
+             {"CLIENT LIST ID 0 -1", "$0\r\n\r\n"},
              {"CLIENT LIST TYPE foo", "-ERR Unknown client type 'foo'\r\n"},
              {"CLIENT LIST foo", SYNTAX}, {"CLIENT LIST ID", SYNTAX});
     f->clients[0].resp = RESP3;
