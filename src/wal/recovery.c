@@ -446,6 +446,7 @@ static enum disk_status start_segment(struct recovery *r, struct writer *w, stru
     plan.manifest.synced_lsn = r->last_lsn;
     if (plan.manifest.oldest == 0) plan.manifest.oldest = plan.manifest.newest;
     if (r->spares_count > 0) plan.spare = r->spares[r->spares_count - 1];
+    plan.small = plan.spare == 0;
 
     bool superseded = false;
     bool full;

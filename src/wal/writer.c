@@ -28,7 +28,9 @@ bool writer_fits(const struct writer *w, uint64_t batch_bytes)
 static uint64_t planned_size(const struct writer *w, const struct segment_plan *plan)
 {
     uint64_t needed = SEGMENT_HEADER_BYTES + plan->batch_bytes;
-    return needed > w->segment_bytes ? needed : w->segment_bytes;
+    uint64_t common = w->segment_bytes;
+    if (plan->small && common > SEGMENT_SMALL_BYTES) common = SEGMENT_SMALL_BYTES;
+    return needed > common ? needed : common;
 }
 
 bool writer_takes_spare(const struct writer *w, const struct segment_plan *plan)

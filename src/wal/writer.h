@@ -42,7 +42,10 @@ struct segment_plan {
     uint64_t batch_bytes; /* padded, that must fit */
     uint64_t spare;       /* number of a spare of segment_bytes; 0: there is none */
     uint64_t fresh;       /* number for a spare that has to be made */
+    bool small;           /* one that has to be made may be: a start does not wait for zeros */
 };
+
+enum { SEGMENT_SMALL_BYTES = 1024 * 1024 };
 
 /* The plan of the segment that follows the present one, for a batch of these bytes. */
 struct segment_plan writer_next_plan(const struct writer *w, lsn_t first_lsn, uint64_t batch_bytes);
