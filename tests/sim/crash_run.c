@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,7 +111,7 @@ bool crash_run(const struct crash_options *options)
     for (uint64_t i = 0; i < options->jobs; i++) {
         workers[i] = fork();
         CHECK(workers[i] >= 0);
-        if (workers[i] == 0) _exit(run_worker(&journals[i], options, i) ? 0 : 1);
+        if (workers[i] == 0) exit(run_worker(&journals[i], options, i) ? 0 : 1);
     }
     bool good = wait_for(workers, journals, options->jobs);
     if (good) print_success(options, journals);
