@@ -123,7 +123,7 @@ bool group_claim_decode(struct effect *e, struct reader *in, struct effect_scrat
     if (!read_zigzag(in, &claim->delivery_ms) || !read_byte(in, &deliveries)) return false;
     claim->unowned = (deliveries & CLAIM_UNOWNED) != 0;
     deliveries &= (uint8_t)~CLAIM_UNOWNED;
-    if (deliveries > STREAM_DELIVERIES_SET || !read_varint(in, &claim->deliveries_count))
+    if (deliveries > STREAM_DELIVERIES_DECREMENT || !read_varint(in, &claim->deliveries_count))
         return false;
     claim->deliveries = (enum stream_deliveries)deliveries;
     return read_zigzag(in, &claim->active_ms) &&
@@ -143,7 +143,7 @@ bool group_claim_apply(const struct effect *e, const struct effect_target *targe
 
 void group_claim_describe(const struct effect *e, struct buf *out)
 {
-    static const char *const modes[] = {"keep", "increment", "set"};
+    static const char *const modes[] = {"keep", "increment", "set", "decrement"};
     const struct stream_claim *claim = &e->group_claim.claim;
     effect_describe_group(out, claim->group, &claim->consumer);
     buf_append_format(out, " delivery_ms=%lld deliveries=%s %llu active_ms=%lld ",
@@ -159,7 +159,7 @@ void group_claim_sample(struct effect *e, uint64_t seed, struct effect_scratch *
                                    .consumer = SLICE("bob"),
                                    .unowned = seed % 4 == 0,
                                    .delivery_ms = (int64_t)seed - 3,
-                                   .deliveries = (enum stream_deliveries)(seed % 3),
+                                   .deliveries = (enum stream_deliveries)(seed % 4),
                                    .deliveries_count = seed * seed,
                                    .active_ms = (int64_t)seed - 1};
     claim->count = effect_sample_ids(&claim->ids, seed, scratch);

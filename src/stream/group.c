@@ -142,15 +142,32 @@ int64_t stream_consumer_active_ms(const struct stream_consumer *c)
     return c->active_ms;
 }
 
-bool stream_is_referenced(const struct stream *s, struct stream_id id)
+bool stream_is_referenced(const struct stream *s, struct stream_id id,
+                          const struct stream_group *acknowledged)
 {
     struct pending_item item;
     for (uint32_t i = 0; i < s->groups.count; i++) {
         const struct stream_group *g = group_of(s->groups.members[i]);
         if (stream_id_compare(id, g->last_delivered) > 0) return true;
-        if (pending_get(&g->pending, id, &item)) return true;
+        if (g != acknowledged && pending_get(&g->pending, id, &item)) return true;
     }
     return false;
+}
+
+bool stream_referenced_bounds(const struct stream *s, struct stream_id *first,
+                              struct stream_id *last)
+{
+    *first = STREAM_ID_MAX;
+    *last = STREAM_ID_MAX;
+    for (uint32_t i = 0; i < s->groups.count; i++) {
+        const struct stream_group *g = group_of(s->groups.members[i]);
+        struct stream_id pending, newest, unread = g->last_delivered;
+        if (stream_id_compare(unread, *last) < 0) *last = unread;
+        if (stream_id_increment(&unread) && stream_id_compare(unread, *first) < 0) *first = unread;
+        if (stream_pending_bounds(g, &pending, &newest) && stream_id_compare(pending, *first) < 0)
+            *first = pending;
+    }
+    return s->groups.count > 0;
 }
 
 /* ---- groups ---- */
@@ -350,6 +367,7 @@ static uint64_t next_deliveries(const struct stream_claim *claim, uint64_t deliv
     case STREAM_DELIVERIES_KEEP: return deliveries;
     case STREAM_DELIVERIES_INCREMENT: return deliveries < INT64_MAX ? deliveries + 1 : deliveries;
     case STREAM_DELIVERIES_SET: return claim->deliveries_count;
+    case STREAM_DELIVERIES_DECREMENT: return deliveries > 0 ? deliveries - 1 : 0;
     }
     CHECK(false);
     return 0;

@@ -94,9 +94,15 @@ bool stream_pending_oldest(const struct stream_group *g, struct stream_pending *
 size_t stream_pending_list_oldest(const struct stream_group *g, int64_t delivered_max_ms,
                                   struct stream_pending *pending, size_t count);
 
-/* Is the entry referenced: above some group's last-delivered ID, or pending in some group?
- * For XDELEX and XACKDEL with ACKED. */
-bool stream_is_referenced(const struct stream *s, struct stream_id id);
+/* Is the entry referenced: above some group's last-delivered ID, or pending in some group other
+ * than 'acknowledged' (NULL: in any)? For ACKED of XDELEX, XACKDEL and XTRIM. */
+bool stream_is_referenced(const struct stream *s, struct stream_id id,
+                          const struct stream_group *acknowledged);
+
+/* Of the IDs, none below *first is referenced and all above *last are; what is between has to be
+ * looked at. False: there is no group, so nothing is referenced. O(groups). */
+bool stream_referenced_bounds(const struct stream *s, struct stream_id *first,
+                              struct stream_id *last);
 
 /* ---- changes; the caller is db/ ---- */
 
@@ -148,6 +154,7 @@ struct stream_claim {
         STREAM_DELIVERIES_KEEP = 0,
         STREAM_DELIVERIES_INCREMENT = 1,
         STREAM_DELIVERIES_SET = 2,
+        STREAM_DELIVERIES_DECREMENT = 3, /* not below 0 */
     } deliveries;
     uint64_t deliveries_count; /* STREAM_DELIVERIES_SET */
     int64_t active_ms;         /* the consumer's new active time; -1 leaves it */

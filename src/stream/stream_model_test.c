@@ -549,7 +549,7 @@ static void do_claim(struct model *m, size_t n)
     claim.delivery_ms = m->now_ms;
     if (one_in(m, 3)) claim.delivery_ms -= (int64_t)below(m, 100);
     if (one_in(m, 50)) claim.delivery_ms = one_in(m, 2) ? 0 : INT64_MAX;
-    claim.deliveries = (enum stream_deliveries)below(m, 3);
+    claim.deliveries = (enum stream_deliveries)below(m, 4);
     claim.deliveries_count = one_in(m, 5) ? INT64_MAX : below(m, 5);
     for (size_t i = 0; i < claim.count; i++) {
         struct model_pending p = {.deliveries = 1};
@@ -557,6 +557,8 @@ static void do_claim(struct model *m, size_t n)
         if (claim.deliveries == STREAM_DELIVERIES_SET) p.deliveries = claim.deliveries_count;
         else if (claim.deliveries == STREAM_DELIVERIES_INCREMENT && p.deliveries < INT64_MAX)
             p.deliveries++;
+        else if (claim.deliveries == STREAM_DELIVERIES_DECREMENT && p.deliveries > 0)
+            p.deliveries--;
         p.id = ids[i];
         p.delivery_ms = claim.delivery_ms;
         p.consumer = c;
@@ -687,7 +689,10 @@ static void do_group_facts(struct model *m)
         if (is_pending(g, id)) expect_pending(&p, &g->pending[find_pending(g, id)]);
     }
     assert_int_equal(stream_groups_count(m->stream), groups);
-    assert_int_equal(stream_is_referenced(m->stream, id), referenced);
+    struct stream_id first, last;
+    assert_int_equal(stream_is_referenced(m->stream, id, NULL), referenced);
+    assert_int_equal(stream_referenced_bounds(m->stream, &first, &last), groups > 0);
+    assert_true(referenced ? !less(id, first) : groups == 0 || !less(last, id));
     const struct stream_group *group = NULL;
     while ((group = stream_group_next(m->stream, group)) != NULL) groups--;
     assert_int_equal(groups, 0);
