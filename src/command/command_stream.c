@@ -1,10 +1,10 @@
-/* command_stream.c - entries of streams: XADD XLEN XRANGE XREVRANGE XDEL XTRIM.
+/* command_stream.c - entries of streams: XADD XLEN XRANGE XREVRANGE XSETID.
  *
  * Every question that a request leaves open (the "*" ID, how far an approximate trim goes) is
  * answered here and goes into the effect as a fact. */
 #include "base/limits.h"
 #include "command/commands.h"
-#include "command/stream_arguments.h"
+#include "command/stream_remove.h"
 
 /* The ID of the new entry. False: refused. */
 static bool decide_id(struct command_context *c, const struct stream_add_options *options,
@@ -36,25 +36,14 @@ static bool fields_fit(struct command_context *c, const struct slice *items, siz
     return false;
 }
 
-/* Returns how many entries went. */
-static uint64_t trim(struct command_context *c, const struct store_key *key,
-                     const struct stream_trim *trim)
-{
-    const struct stream *stream;
-    struct stream_id first_kept;
-    uint64_t count;
-    CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
-    if (!stream_trim_plan(stream, trim, 0, &first_kept, &count)) return 0;
-    db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_TRIM,
-                                      .key = *key,
-                                      .stream_trim = {.first_kept = first_kept}});
-    return count;
-}
-
 enum outcome command_xadd(struct command_context *c)
 {
     struct stream_add_options options;
     if (!argument_add_options(c, true, &options)) return OUTCOME_REPLIED;
+    if (options.producer != 0) {
+        reply_error_format(c->reply, REPLY_ERROR_UNSUPPORTED_OPTION, 4, "IDMP");
+        return OUTCOME_REPLIED;
+    }
     size_t fields = options.id_index + 1;
     if (fields + 2 > c->arguments_count || (c->arguments_count - fields) % 2 != 0) {
         reply_error_format(c->reply, REPLY_ERROR_ARITY, c->command->full_name);
@@ -78,7 +67,7 @@ enum outcome command_xadd(struct command_context *c)
     db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_APPEND,
                                       .key = key,
                                       .stream_append = {id, items, count}});
-    if (options.trim.given) trim(c, &key, &options.trim.trim);
+    if (options.trim.given) remove_by_trim(c, &key, &options.trim);
     answer_stream_id(c->reply, id);
     return OUTCOME_REPLIED;
 }
@@ -129,42 +118,71 @@ enum outcome command_xrevrange(struct command_context *c)
     return answer_range(c, 3, 2, true);
 }
 
-enum outcome command_xdel(struct command_context *c)
+/* XSETID key last-id [ENTRIESADDED n] [MAXDELETEDID id]: -1 and 0-0 leave what is there. */
+struct set_id_options {
+    struct stream_id last_id;
+    int64_t entries_added;
+    struct stream_id max_deleted_id;
+};
+
+static bool read_set_id(struct command_context *c, struct set_id_options *options)
 {
-    struct store_key key = argument_key(c, 1);
-    const struct stream *stream;
-    struct stream_ids asked, present;
-    if (!argument_stream(c, &key, &stream)) return OUTCOME_REPLIED;
-    if (stream == NULL) {
-        reply_integer(c->reply, 0);
-        return OUTCOME_REPLIED;
+    *options = (struct set_id_options){.entries_added = -1};
+    if (!argument_stream_id(c, 2, 0, &options->last_id)) return false;
+    for (size_t i = 3; i < c->arguments_count; i += 2) {
+        bool more = i + 1 < c->arguments_count;
+        if (more && argument_is(c, i, "entriesadded")) {
+            if (!argument_integer(c, i + 1, &options->entries_added)) return false;
+            if (options->entries_added >= 0) continue;
+            refuse(c, REPLY_ERROR_SETID_ADDED);
+        } else if (more && argument_is(c, i, "maxdeletedid")) {
+            if (!argument_stream_id(c, i + 1, 0, &options->max_deleted_id)) return false;
+            if (stream_id_compare(options->last_id, options->max_deleted_id) >= 0) continue;
+            refuse(c, REPLY_ERROR_SETID_DELETED_GIVEN);
+        } else {
+            refuse(c, REPLY_ERROR_SYNTAX);
+        }
+        return false;
     }
-    stream_ids_init(&asked);
-    stream_ids_init(&present);
-    if (argument_stream_ids(c, 2, &asked)) {
-        uint64_t length = stream_length(stream);
-        for (size_t i = 0; i < asked.count; i++)
-            if (stream_contains(stream, asked.items[i])) stream_ids_add(&present, asked.items[i]);
-        if (present.count > 0)
-            db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_DELETE,
-                                              .key = key,
-                                              .stream_delete = {present.items, present.count}});
-        /* An ID that was named twice was deleted once: the length knows. */
-        reply_integer(c->reply, (int64_t)(length - stream_length(stream)));
-    }
-    stream_ids_deinit(&asked);
-    stream_ids_deinit(&present);
-    return OUTCOME_REPLIED;
+    return true;
 }
 
-enum outcome command_xtrim(struct command_context *c)
+/* False: the stream holds what contradicts the options. */
+static bool set_id_fits(struct command_context *c, const struct stream *stream,
+                        const struct set_id_options *options)
 {
-    struct stream_add_options options;
+    struct stream_id newest;
+    if (stream_id_compare(options->last_id, stream_max_deleted_id(stream)) < 0) {
+        refuse(c, REPLY_ERROR_SETID_DELETED);
+    } else if (stream_last_live_id(stream, &newest) &&
+               stream_id_compare(options->last_id, newest) < 0) {
+        refuse(c, REPLY_ERROR_SETID_TOP);
+    } else if (options->entries_added >= 0 &&
+               stream_length(stream) > (uint64_t)options->entries_added) {
+        refuse(c, REPLY_ERROR_SETID_LENGTH);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+enum outcome command_xsetid(struct command_context *c)
+{
     struct store_key key = argument_key(c, 1);
+    struct set_id_options options;
     const struct stream *stream;
-    if (!argument_add_options(c, false, &options)) return OUTCOME_REPLIED;
+    if (!read_set_id(c, &options)) return OUTCOME_REPLIED;
     if (!argument_stream(c, &key, &stream)) return OUTCOME_REPLIED;
-    uint64_t count = stream == NULL ? 0 : trim(c, &key, &options.trim.trim);
-    reply_integer(c->reply, (int64_t)count);
+    if (stream == NULL) return refuse(c, REPLY_ERROR_NO_SUCH_KEY);
+    if (!set_id_fits(c, stream, &options)) return OUTCOME_REPLIED;
+
+    struct effect_stream_set_id set = {options.last_id, stream_entries_added(stream),
+                                       stream_max_deleted_id(stream)};
+    if (options.entries_added >= 0) set.entries_added = (uint64_t)options.entries_added;
+    if (stream_id_compare(options.max_deleted_id, STREAM_ID_MIN) != 0)
+        set.max_deleted_id = options.max_deleted_id;
+    db_change(c->db,
+              &(struct effect){.kind = EFFECT_STREAM_SET_ID, .key = key, .stream_set_id = set});
+    reply_ok(c->reply);
     return OUTCOME_REPLIED;
 }

@@ -88,6 +88,59 @@ bool argument_range_last(struct command_context *c, size_t index, struct stream_
     return false;
 }
 
+/* ---- removing ---- */
+
+static bool read_references(const struct command_context *c, size_t index,
+                            enum stream_references *references)
+{
+    if (argument_is(c, index, "keepref")) *references = REFERENCES_KEEP;
+    else if (argument_is(c, index, "delref")) *references = REFERENCES_DELETE;
+    else if (argument_is(c, index, "acked")) *references = REFERENCES_ACKED;
+    else return false;
+    return true;
+}
+
+/* The count at argument *at and so many IDs; moves *at to the last of them. */
+static bool read_counted_ids(struct command_context *c, size_t *at, struct stream_ids *ids)
+{
+    int64_t count;
+    if (!number_parse_i64(c->arguments[*at], &count) || count < 1) {
+        refuse(c, REPLY_ERROR_IDS_COUNT_RANGE);
+        return false;
+    }
+    if ((uint64_t)count > c->arguments_count - 1 - *at) {
+        refuse(c, REPLY_ERROR_IDS_COUNT);
+        return false;
+    }
+    for (; count > 0; count--) {
+        struct stream_id id;
+        if (!argument_stream_id(c, ++*at, 0, &id)) return false;
+        stream_ids_add(ids, id);
+    }
+    return true;
+}
+
+bool argument_removal_options(struct command_context *c, size_t first,
+                              enum stream_references *references, struct stream_ids *ids)
+{
+    *references = REFERENCES_KEEP;
+    for (size_t i = first; i < c->arguments_count; i++) {
+        bool more = i + 1 < c->arguments_count;
+        if (read_references(c, i, references)) continue;
+        if (more && ids->count == 0 && argument_is(c, i, "ids")) {
+            i++;
+            if (!read_counted_ids(c, &i, ids)) return false;
+        } else {
+            struct stream_id id;
+            bool id_too_many = ids->count > 0 && stream_id_parse(c->arguments[i], 0, &id);
+            refuse(c, id_too_many ? REPLY_ERROR_IDS_COUNT : REPLY_ERROR_SYNTAX);
+            return false;
+        }
+    }
+    if (ids->count == 0) refuse(c, REPLY_ERROR_IDS_MISSING);
+    return ids->count > 0;
+}
+
 /* ---- trimming and adding ---- */
 
 /* MAXLEN or MINID at argument *at, its "=" or "~", and its threshold; moves *at to the last. */
@@ -164,36 +217,90 @@ static bool read_add_id(struct command_context *c, size_t index, struct stream_a
     return false;
 }
 
+/* What XADD and XTRIM read so far; limit < 0: none was given. */
+struct add_reading {
+    struct stream_add_options *options;
+    int64_t limit;
+};
+
+/* IDMPAUTO producer or IDMP producer iid at argument *at; moves *at to the last. */
+static bool read_idempotence(struct command_context *c, size_t *at,
+                             struct stream_add_options *options)
+{
+    bool automatic = argument_is(c, *at, "idmpauto");
+    if (options->producer != 0) {
+        refuse(c, REPLY_ERROR_IDMP_TWICE);
+        return false;
+    }
+    options->producer = ++*at;
+    if (!automatic) options->iid = ++*at;
+    if (c->arguments[options->producer].size == 0) {
+        refuse(c, automatic ? REPLY_ERROR_IDMP_AUTO_PRODUCER : REPLY_ERROR_IDMP_PRODUCER);
+        return false;
+    }
+    if (automatic || c->arguments[options->iid].size > 0) return true;
+    refuse(c, REPLY_ERROR_IDMP_IID);
+    return false;
+}
+
+/* An option of XADD and XTRIM at argument *at; moves *at to its last argument. *known: it is one.
+ * False: refused. */
+static bool read_trim_option(struct command_context *c, size_t *at, struct add_reading *reading,
+                             bool *known)
+{
+    bool more = *at + 1 < c->arguments_count;
+    struct stream_trim_options *trim = &reading->options->trim;
+    *known = true;
+    if (more && (argument_is(c, *at, "maxlen") || argument_is(c, *at, "minid")))
+        return read_trim(c, at, trim);
+    if (more && argument_is(c, *at, "limit")) {
+        if (!argument_integer(c, ++*at, &reading->limit)) return false;
+        if (reading->limit >= 0) return true;
+        refuse(c, REPLY_ERROR_STREAM_LIMIT_NEGATIVE);
+        return false;
+    }
+    *known = read_references(c, *at, &trim->references);
+    return true;
+}
+
+/* An option that only XADD has; as read_trim_option. */
+static bool read_add_option(struct command_context *c, size_t *at, struct add_reading *reading,
+                            bool *known)
+{
+    size_t left = c->arguments_count - 1 - *at;
+    *known = true;
+    if ((left >= 1 && argument_is(c, *at, "idmpauto")) ||
+        (left >= 2 && argument_is(c, *at, "idmp")))
+        return read_idempotence(c, at, reading->options);
+    *known = argument_is(c, *at, "nomkstream");
+    if (*known) reading->options->no_create = true;
+    return true;
+}
+
 bool argument_add_options(struct command_context *c, bool adding,
                           struct stream_add_options *options)
 {
-    int64_t limit = -1;
+    struct add_reading reading = {.options = options, .limit = -1};
     *options = (struct stream_add_options){.id_index = c->arguments_count};
     for (size_t i = 2; i < c->arguments_count; i++) {
-        bool more = i + 1 < c->arguments_count;
-        if (adding && slice_equal(c->arguments[i], SLICE("*"))) {
-            if (!read_add_id(c, i, options)) return false;
-            break;
+        bool known = adding && slice_equal(c->arguments[i], SLICE("*"));
+        if (!known) {
+            if (!read_trim_option(c, &i, &reading, &known)) return false;
+            if (!known && adding && !read_add_option(c, &i, &reading, &known)) return false;
+            if (known) continue;
         }
-        if (more && (argument_is(c, i, "maxlen") || argument_is(c, i, "minid"))) {
-            if (!read_trim(c, &i, &options->trim)) return false;
-        } else if (more && argument_is(c, i, "limit")) {
-            if (!argument_integer(c, ++i, &limit)) return false;
-            if (limit < 0) {
-                refuse(c, REPLY_ERROR_STREAM_LIMIT_NEGATIVE);
-                return false;
-            }
-        } else if (adding && argument_is(c, i, "nomkstream")) {
-            options->no_create = true;
-        } else if (adding) {
-            if (!read_add_id(c, i, options)) return false;
-            break;
-        } else {
+        if (!adding) {
             refuse(c, REPLY_ERROR_SYNTAX);
             return false;
         }
+        if (!read_add_id(c, i, options)) return false;
+        break;
     }
-    return settle_limit(c, adding, limit, &options->trim);
+    if (options->producer != 0 && options->id_form != ADD_ID_AUTO) {
+        refuse(c, REPLY_ERROR_IDMP_GIVEN_ID);
+        return false;
+    }
+    return settle_limit(c, adding, reading.limit, &options->trim);
 }
 
 /* ---- streams, groups, consumers ---- */

@@ -29,15 +29,26 @@ bool argument_stream_ids(struct command_context *c, size_t first, struct stream_
 bool argument_range_first(struct command_context *c, size_t index, struct stream_id *first);
 bool argument_range_last(struct command_context *c, size_t index, struct stream_id *last);
 
-/* [MAXLEN|MINID [=|~] threshold [LIMIT count]] of XADD and XTRIM. */
+/* KEEPREF, DELREF, ACKED: what becomes of the references that consumer groups hold to entries that
+ * are to be removed. ACKED removes only entries that no group refers to. */
+enum stream_references { REFERENCES_KEEP, REFERENCES_DELETE, REFERENCES_ACKED };
+
+/* [KEEPREF|DELREF|ACKED] IDS count id [id ...] of XDELEX and XACKDEL, from argument 'first'. */
+bool argument_removal_options(struct command_context *c, size_t first,
+                              enum stream_references *references, struct stream_ids *ids);
+
+/* [MAXLEN|MINID [=|~] threshold [LIMIT count]] [KEEPREF|DELREF|ACKED] of XADD and XTRIM. */
 struct stream_trim_options {
     bool given;
+    enum stream_references references;
     struct stream_trim trim;
 };
-/* What follows the trim options is XADD's: NOMKSTREAM and the ID. */
+/* What follows the trim options is XADD's: NOMKSTREAM, IDMP and the ID. */
 struct stream_add_options {
     struct stream_trim_options trim;
     bool no_create;
+    size_t producer; /* argument of IDMP's or IDMPAUTO's producer ID; 0: neither was given */
+    size_t iid;      /* argument of IDMP's idempotent ID; 0: IDMPAUTO makes it from the fields */
     enum { ADD_ID_AUTO, ADD_ID_AUTO_SEQ, ADD_ID_GIVEN } id_form; /* "*", "ms-*", an ID */
     struct stream_id id;
     size_t id_index; /* argument of the ID; arguments_count when there is none */

@@ -1,0 +1,35 @@
+/* command_stream_test.c - what scenarios of streams cannot show: blocks of a size that is set. */
+#include "command/fixture.h"
+
+/* ACKED with ~ looks at whole blocks, and removes in them what is acknowledged; LIMIT holds. */
+static void test_approximate_trimming_of_what_is_acknowledged(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_open();
+    db_set_stream_block(f->db, (struct stream_block_limits){4096, 2});
+    CONVERSE(f, {"XADD s 1-1 a 1", "$3\r\n1-1\r\n"}, {"XADD s 2-1 a 2", "$3\r\n2-1\r\n"},
+             {"XADD s 3-1 a 3", "$3\r\n3-1\r\n"}, {"XADD s 4-1 a 4", "$3\r\n4-1\r\n"},
+             {"XADD s 5-1 a 5", "$3\r\n5-1\r\n"}, {"XADD s 6-1 a 6", "$3\r\n6-1\r\n"},
+             {"XADD s 7-1 a 7", "$3\r\n7-1\r\n"},
+             /* Without a group nothing is referenced. */
+             {"XTRIM s MAXLEN ~ 4 ACKED", ":2\r\n"}, {"XGROUP CREATE s g 0", "+OK\r\n"},
+             {"XTRIM s MAXLEN ~ 0 ACKED", ":0\r\n"},
+             {"XREADGROUP GROUP g c NOACK COUNT 1 STREAMS s >",
+              "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n3-1\r\n*2\r\n$1\r\na\r\n$1\r\n3\r\n"},
+             {"XGROUP SETID s g 6-1", "+OK\r\n"},
+             {"XCLAIM s g c 0 4-1 FORCE JUSTID", "*1\r\n$3\r\n4-1\r\n"},
+             /* 3-1 goes, 4-1 is pending; 5-1 goes with its block, 7-1 was not read. */
+             {"XTRIM s MAXLEN ~ 3 ACKED LIMIT 1", ":0\r\n"},
+             {"XTRIM s MAXLEN ~ 3 ACKED LIMIT 2", ":1\r\n"}, {"XTRIM s MINID ~ 7 ACKED", ":2\r\n"},
+             {"XTRIM s MINID ~ 7 DELREF", ":1\r\n"},
+             {"XPENDING s g", "*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n"}, {"XLEN s", ":1\r\n"});
+    fixture_close(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_approximate_trimming_of_what_is_acknowledged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
