@@ -351,7 +351,9 @@ static void run_session(struct engine *e, struct session *s)
         size_t consumed = run_requests(e, s, fed);
         buf_append(&s->input, (struct slice){fed.data + consumed, fed.size - consumed});
     }
-    if (s->input.size == 0 || s->state == SESSION_CLOSING) buf_deinit(&s->input);
+    if (s->input.size > 0 && s->state != SESSION_CLOSING) return;
+    buf_deinit(&s->input);
+    request_reset(&s->parser);
 }
 
 static void run_sessions(struct engine *e)
@@ -512,7 +514,7 @@ void engine_measure(const struct engine *e, struct engine_figures *figures)
     for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
         const struct session *s = LIST_MEMBER(at, struct session, all);
         figures->input_bytes += s->client.input_bytes;
-        figures->client_memory_bytes += sizeof *s + s->input.capacity + s->output.memory_bytes;
+        figures->client_memory_bytes += session_memory_bytes(s);
     }
 }
 

@@ -191,6 +191,25 @@ static void test_bounded_tick(void **state)
     close_house(h);
 }
 
+/* A session that is idle holds nothing of the large request that it sent last. */
+static void test_memory_goes_back(void **state)
+{
+    (void)state;
+    enum { ARGUMENTS = 100 * 1000 };
+    struct house *h = open_plain();
+    struct engine_figures before, after;
+    engine_measure(h->engine, &before);
+    struct buf text = {0};
+    buf_append_text(&text, "*100001\r\n$3\r\nDEL\r\n");
+    for (int i = 0; i < ARGUMENTS; i++) buf_append_text(&text, "$1\r\nk\r\n");
+    send_bytes(h, 0, text.data, text.size);
+    buf_deinit(&text);
+    EXPECT(h, 0, ":0\r\n");
+    engine_measure(h->engine, &after);
+    assert_in_range(after.client_memory_bytes, 0, before.client_memory_bytes + 4 * KIB);
+    close_house(h);
+}
+
 /* A malformed request gets its error, and then the session ends; nothing behind it runs. */
 static void test_malformed(void **state)
 {
@@ -574,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_pipeline),
         cmocka_unit_test(test_split_anywhere),
         cmocka_unit_test(test_bounded_tick),
+        cmocka_unit_test(test_memory_goes_back),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_quit),

@@ -114,6 +114,13 @@ bool session_release(struct session *s, lsn_t durable_lsn)
     return released;
 }
 
+size_t session_memory_bytes(const struct session *s)
+{
+    return sizeof *s + s->input.capacity + s->output.memory_bytes +
+           s->parser.arguments_capacity * sizeof *s->parser.arguments +
+           s->gates_capacity * sizeof *s->gates;
+}
+
 char *session_input_space(struct session *s, size_t *size)
 {
     if (s->input.size == 0 || s->state == SESSION_CLOSING) return NULL;

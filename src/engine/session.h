@@ -67,6 +67,9 @@ void session_gate(struct session *s, lsn_t lsn, const struct log_position *log);
 /* Releases what durable_lsn allows; true when bytes became sendable. */
 bool session_release(struct session *s, lsn_t durable_lsn);
 
+/* What a session holds, apart from a copy of the request that it waits with. */
+size_t session_memory_bytes(const struct session *s);
+
 static inline size_t session_unsent_bytes(const struct session *s)
 {
     return (size_t)(s->output.appended - s->output.sent);

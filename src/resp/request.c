@@ -23,7 +23,8 @@
 #include <stdint.h>
 
 enum {
-    ARGUMENTS_FIRST = 8, /* enough for most commands; such an array is never freed by a reset */
+    ARGUMENTS_FIRST = 8,  /* enough for most commands */
+    ARGUMENTS_KEPT = 128, /* a larger array, of 16 bytes each, is freed by a reset */
     LENGTH_DIGITS_FAST = 9,
     LINE_END_BYTES = 2, /* CR LF */
 };
@@ -65,7 +66,7 @@ void request_deinit(struct request_parser *p)
 
 void request_reset(struct request_parser *p)
 {
-    if (p->arguments_capacity > ARGUMENTS_FIRST) {
+    if (p->arguments_capacity > ARGUMENTS_KEPT) {
         memory_free(p->arguments, p->arguments_capacity * sizeof *p->arguments);
         p->arguments = NULL;
         p->arguments_capacity = 0;
