@@ -1,9 +1,10 @@
-/* version.h - what the server says about itself to clients. */
+/* version.h - what the server says of itself. Libraries branch on the version of Redis: it is the
+ * one whose behaviour is offered, and HELLO and INFO (redis_version) say the same. People read
+ * Irmak's own. */
 #ifndef COMMAND_VERSION_H
 #define COMMAND_VERSION_H
 
-/* Libraries branch on the version of Redis: this is the one whose behaviour is offered. HELLO and
- * INFO (redis_version) say the same. */
 #define VERSION_REDIS "7.4.0"
+#define VERSION_IRMAK "0.1.0"
 
 #endif

@@ -1,9 +1,9 @@
 /* INFO: sections of "name:value" lines, with Redis' names where the meaning is the same, because
  * libraries and monitoring read them. Only what is true is here: a figure that Irmak does not
  * have is absent, not zero. */
+#include "command/version.h"
 #include "env/clock.h"
 #include "server/server_state.h"
-#include "server/version.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -65,8 +65,8 @@ static void section_server(struct info *i)
     struct utsname system;
     uname(&system);
     uint64_t uptime = (uint64_t)(s->now_ms - s->started_ms) / 1000;
-    line_text(i, "redis_version", REDIS_VERSION);
-    line_text(i, "irmak_version", IRMAK_VERSION);
+    line_text(i, "redis_version", VERSION_REDIS);
+    line_text(i, "irmak_version", VERSION_IRMAK);
     line_text(i, "redis_mode", "standalone");
     buf_append_format(i->out, "os:%s %s %s\r\n", system.sysname, system.release, system.machine);
     line_number(i, "arch_bits", sizeof(void *) * 8);

@@ -29,6 +29,7 @@ static void begin_stopping(struct server *s)
     trace_write(&s->sink.trace, TRACE_NOTICE, "Stopping: no more commands are executed");
     net_stop_listening(s->net);
     engine_stop(s->engine);
+    db_set_policy(s->db, WAL_SYNC_ALWAYS); /* whatever it was: the end is synced, and at once */
     s->phase = SERVER_STOPPING;
     int64_t seconds = s->stop_now ? 0 : config_number(s->config, CONFIG_SHUTDOWN_TIMEOUT);
     s->stop_deadline_ms = s->now_ms + seconds * 1000;

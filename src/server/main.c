@@ -1,9 +1,9 @@
 /* irmak-server: arguments, configuration, and one server from start to end. */
 #include "base/memory.h"
+#include "command/version.h"
 #include "server/config.h"
 #include "server/config_file.h"
 #include "server/server.h"
-#include "server/version.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -89,7 +89,7 @@ static bool is(const char *argument, const char *brief, const char *full)
 int main(int count, char **arguments)
 {
     if (count == 2 && is(arguments[1], "-v", "--version")) {
-        printf("Irmak server v=%s redis=%s malloc=%s bits=64\n", IRMAK_VERSION, REDIS_VERSION,
+        printf("Irmak server v=%s redis=%s malloc=%s bits=64\n", VERSION_IRMAK, VERSION_REDIS,
                memory_allocator_name());
         return EXIT_SUCCESS;
     }

@@ -1,10 +1,10 @@
 /* Wiring: the rooms are created from the ground up and destroyed in the opposite order, and what
  * fails on the way up is undone the same way. */
+#include "command/version.h"
 #include "env/clock.h"
 #include "env/disk_os.h"
 #include "env/entropy.h"
 #include "server/server_state.h"
-#include "server/version.h"
 #include "server/words.h"
 
 #include <errno.h>
@@ -169,7 +169,7 @@ struct server *server_create(struct config *config, struct buf *problem)
                    settings_prepare(s, problem);
     if (created) {
         trace_write(&s->sink.trace, TRACE_NOTICE, "Irmak %s starts, process %d, configuration %s",
-                    IRMAK_VERSION, getpid(),
+                    VERSION_IRMAK, getpid(),
                     config->path.size > 0 ? config->path.data : "by default and command line");
         show_warnings(s);
         created = open_data(s, problem) && listen_all(s, problem) && write_pidfile(s, problem);
