@@ -216,7 +216,8 @@ struct pending_query {
     struct slice consumer;
 };
 
-/* [IDLE ms] start end count [consumer] from argument 3. */
+/* [IDLE ms] start end count [consumer] from argument 3. Words behind the consumer are not looked
+ * at, as in Redis. */
 static bool read_pending_query(struct command_context *c, struct pending_query *query)
 {
     size_t at = 3;
@@ -225,7 +226,7 @@ static bool read_pending_query(struct command_context *c, struct pending_query *
         if (!argument_integer(c, 4, &query->idle_min_ms)) return false;
         at = 5;
     }
-    if (c->arguments_count < at + 3 || c->arguments_count > at + 4) {
+    if (c->arguments_count < at + 3) {
         refuse(c, REPLY_ERROR_SYNTAX);
         return false;
     }
@@ -238,21 +239,27 @@ static bool read_pending_query(struct command_context *c, struct pending_query *
     return true;
 }
 
-static bool next_pending(struct stream_pending_walk *walk, int64_t now_ms, int64_t idle_min_ms)
+/* Entries that are not idle enough are not looked at; what nobody owns is free and belongs. */
+static void begin_pending(struct stream_pending_walk *walk, const struct command_context *c,
+                          const struct stream_group *group, const struct pending_query *query)
 {
-    while (stream_pending_walk_next(walk))
-        if (idle_min_ms == 0 || now_ms - walk->entry.delivery_ms >= idle_min_ms) return true;
-    return false;
+    const struct stream_consumer *consumer = NULL;
+    if (query->of_consumer) consumer = stream_consumer_find(group, query->consumer);
+    stream_pending_walk_begin(walk, group, consumer, query->range);
+    if (query->idle_min_ms > 0) stream_pending_walk_idle(walk, c->now_ms - query->idle_min_ms);
 }
 
+/* An entry that XNACK gave back is nobody's, and not idle but free: -1. */
 static void answer_pending(struct command_context *c, const struct stream_pending *pending)
 {
     int64_t idle_ms = c->now_ms - pending->delivery_ms;
+    if (idle_ms < 0) idle_ms = 0;
+    if (pending->consumer == NULL) idle_ms = -1;
     reply_array(c->reply, 4);
     answer_stream_id(c->reply, pending->id);
     reply_bulk(c->reply, pending->consumer == NULL ? (struct slice){0}
                                                    : stream_consumer_name(pending->consumer));
-    reply_integer(c->reply, idle_ms < 0 ? 0 : idle_ms);
+    reply_integer(c->reply, idle_ms);
     reply_integer(c->reply, (int64_t)pending->deliveries);
 }
 
@@ -260,7 +267,6 @@ enum outcome command_xpending(struct command_context *c)
 {
     struct store_key key = argument_key(c, 1);
     const struct stream *stream;
-    const struct stream_consumer *consumer = NULL;
     struct pending_query query;
     struct stream_pending_walk walk;
     bool summary = c->arguments_count == 3;
@@ -274,16 +280,15 @@ enum outcome command_xpending(struct command_context *c)
         answer_pending_summary(c, group);
         return OUTCOME_REPLIED;
     }
-    if (query.of_consumer) consumer = stream_consumer_find(group, query.consumer);
-    if (query.of_consumer && consumer == NULL) query.count = 0;
+    if (query.of_consumer && stream_consumer_find(group, query.consumer) == NULL) query.count = 0;
 
     int64_t count = 0;
-    stream_pending_walk_begin(&walk, group, consumer, query.range);
-    while (count < query.count && next_pending(&walk, c->now_ms, query.idle_min_ms)) count++;
+    begin_pending(&walk, c, group, &query);
+    while (count < query.count && stream_pending_walk_next(&walk)) count++;
     reply_array(c->reply, (size_t)count);
-    stream_pending_walk_begin(&walk, group, consumer, query.range);
+    begin_pending(&walk, c, group, &query);
     for (; count > 0; count--) {
-        CHECK(next_pending(&walk, c->now_ms, query.idle_min_ms));
+        CHECK(stream_pending_walk_next(&walk));
         answer_pending(c, &walk.entry);
     }
     return OUTCOME_REPLIED;

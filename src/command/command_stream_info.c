@@ -51,7 +51,8 @@ static void answer_edge_entry(struct reply *r, const struct stream *stream, bool
     else reply_null(r);
 }
 
-/* Pending entries of a group (consumer NULL), or of one consumer, which then is not named. */
+/* Pending entries of a group (consumer NULL), or of one consumer, which then is not named. Those
+ * that XNACK gave back have no consumer, and the time when that was. */
 static void answer_pending(struct reply *r, const struct stream_group *group,
                            const struct stream_consumer *consumer, uint64_t limit)
 {
@@ -59,6 +60,7 @@ static void answer_pending(struct reply *r, const struct stream_group *group,
     uint64_t count = consumer == NULL ? stream_group_pending_count(group)
                                       : stream_consumer_pending_count(consumer);
     answer_field(r, "pel-count", count);
+    if (consumer == NULL) answer_field(r, "nacked-count", stream_group_unowned_count(group));
     if (limit != 0 && count > limit) count = limit;
     reply_bulk_text(r, "pending");
     reply_array(r, (size_t)count);
@@ -97,7 +99,7 @@ static void answer_groups(struct reply *r, const struct stream *stream, uint64_t
     reply_bulk_text(r, "groups");
     reply_array(r, stream_groups_count(stream));
     while ((group = stream_group_next(stream, group)) != NULL) {
-        reply_map(r, 7);
+        reply_map(r, 8);
         reply_bulk_text(r, "name");
         reply_bulk(r, stream_group_name(group));
         answer_field_id(r, "last-delivered-id", stream_group_last_delivered(group));
