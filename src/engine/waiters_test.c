@@ -1,4 +1,4 @@
-/* waiters_test.c - who waits for which key: order, several keys, deadlines against a stupid model. */
+/* waiters_test.c - who waits for which key: order, several keys, deadlines against a model. */
 #include "engine/waiters.h"
 
 #include "base/memory.h"

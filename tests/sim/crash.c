@@ -199,6 +199,8 @@ static bool tick(struct world *w)
     w->now_us += (int64_t)random_below(&w->random, 8000);
     if (world_chance(w, 30)) w->now_us += 1000000;
     m->now_us = w->now_us;
+    if (!w->promises && world_chance(w, 50))
+        db_set_policy(m->db, (enum wal_policy)world_pick(w, 3));
     actors_send(w);
     machine_tick(m, world_chance(w, 3));
     note_executed(w);

@@ -3,7 +3,7 @@
  *
  * In a request:  %k a key   %K another key   %s a key meant for a stream   %S another such
  *                %i an ID of that stream   %g a group   %c a consumer   %v a value
- *                %n 0 to 5   %t some milliseconds */
+ *                %n 0 to 5   %t some milliseconds   %l a long value, rarely one above a segment */
 #include "base/check.h"
 #include "crash_world.h"
 #include "dump.h"
@@ -24,6 +24,10 @@ static const struct wild_request requests[] = {
     {"SET %k %v NX", RULE_ACCEPTED, true},
     {"SETRANGE %k %n %v", RULE_ACCEPTED, false},
     {"APPEND %k %v", RULE_ACCEPTED, false},
+    {"SET %k %l", RULE_ACCEPTED, false},
+    {"APPEND %k %l", RULE_ACCEPTED, false},
+    {"STRLEN %k", RULE_NEVER, true},
+    {"GETRANGE %k 0 9", RULE_NEVER, true},
     {"INCRBY %k %n", RULE_ACCEPTED, false},
     {"INCRBYFLOAT %k 1.5", RULE_ACCEPTED, false},
     {"GETDEL %k", RULE_ACCEPTED, true},
@@ -73,7 +77,11 @@ static const struct wild_request requests[] = {
     {"XREAD BLOCK %t STREAMS %s $", RULE_NEVER, false},
     {"XINFO STREAM %s", RULE_NEVER, true},
 };
-enum { REQUESTS_COUNT = sizeof requests / sizeof requests[0], FLUSHDB_ONE_IN = 400 };
+enum {
+    REQUESTS_COUNT = sizeof requests / sizeof requests[0],
+    FLUSHDB_ONE_IN = 400,
+    LONG_VALUE_BYTES_MAX = 40000
+};
 
 /* What one request draws once and may name twice. */
 struct draw {
@@ -96,6 +104,14 @@ static struct draw draw_keys(struct world *w)
     return d;
 }
 
+static void write_long_value(struct world *w, struct buf *out)
+{
+    size_t size = world_chance(w, 30) ? LONG_VALUE_BYTES_MAX : 1000 + world_pick(w, 500);
+    memset(buf_reserve(out, size), 'l', size);
+    buf_advance(out, size);
+    buf_append_format(out, "%" PRIu64, w->payload_next++);
+}
+
 static void write_word(struct world *w, char code, const struct draw *d, struct buf *out)
 {
     const struct known_ids *ids = &w->wild_ids[d->stream];
@@ -108,6 +124,7 @@ static void write_word(struct world *w, char code, const struct draw *d, struct 
     case 'g': buf_append_format(out, "g%u", world_pick(w, 2)); break;
     case 'c': buf_append_format(out, "c%u", world_pick(w, 3)); break;
     case 'n': buf_append_format(out, "%u", world_pick(w, 6)); break;
+    case 'l': write_long_value(w, out); break;
     case 't': buf_append_format(out, "%u", 1 + world_pick(w, 100)); break;
     case 'v':
         if (world_chance(w, 3)) buf_append_format(out, "%u", world_pick(w, 100));

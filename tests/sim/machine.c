@@ -210,16 +210,18 @@ void machine_send_words(struct machine *m, size_t link, const struct slice *word
 
 void machine_send(struct machine *m, size_t link, const char *format, ...)
 {
-    char line[1024];
     struct slice words[WORDS_MAX];
+    struct buf line = {0};
     size_t count = 0;
     va_list list;
     va_start(list, format);
-    int size = vsnprintf(line, sizeof line, format, list);
+    int size = vsnprintf(NULL, 0, format, list);
     va_end(list);
     CHECK(size > 0);
-    CHECK((size_t)size < sizeof line);
-    for (const char *at = line; *at != '\0';) {
+    va_start(list, format);
+    vsnprintf(buf_reserve(&line, (size_t)size + 1), (size_t)size + 1, format, list);
+    va_end(list);
+    for (const char *at = line.data; *at != '\0';) {
         size_t length = strcspn(at, " ");
         CHECK(count < WORDS_MAX);
         if (length > 0) words[count++] = (struct slice){at, length};
@@ -227,6 +229,7 @@ void machine_send(struct machine *m, size_t link, const char *format, ...)
         if (*at == ' ') at++;
     }
     machine_send_words(m, link, words, count);
+    buf_deinit(&line);
 }
 
 /* ---- the tick ---- */
