@@ -161,8 +161,13 @@ void engine_close_session(struct engine *e, struct session *s)
 
 bool session_wants_input(const struct session *s)
 {
-    if (s->state == SESSION_CLOSING || !list_empty(&s->paused)) return false;
+    if (s->state == SESSION_CLOSING || !list_empty(&s->paused) || s->backlog) return false;
     return s->state == SESSION_READY || s->input.size == 0;
+}
+
+bool session_executed(const struct session *s)
+{
+    return s->fed.size == 0 && (s->input.size == 0 || s->incomplete);
 }
 
 /* ---- execution ---- */
@@ -351,6 +356,9 @@ static void run_session(struct engine *e, struct session *s)
         size_t consumed = run_requests(e, s, fed);
         buf_append(&s->input, (struct slice){fed.data + consumed, fed.size - consumed});
     }
+    bool backlog = s->state == SESSION_READY && list_empty(&s->paused) && !session_executed(s);
+    if (backlog != s->backlog) mark_ready(e, s);
+    s->backlog = backlog;
     if (s->input.size > 0 && s->state != SESSION_CLOSING) return;
     buf_deinit(&s->input);
     request_reset(&s->parser);

@@ -1,5 +1,5 @@
-/* engine_test.c - sessions, ticks and waiting, over a db without a disk and a made-up host. What the
- * log has to do with it is in tests/sim/engine_gate_test.c. */
+/* engine_test.c - sessions, ticks and waiting, over a db without a disk and a made-up host. What
+ * the log has to do with it is in tests/sim/gate_test.c. */
 #include "engine/engine.h"
 
 #include "base/limits.h"
@@ -188,6 +188,41 @@ static void test_bounded_tick(void **state)
     received(h, 0);
     send(h, 1, "GET n\r\n");
     EXPECT(h, 1, "$5\r\n20000\r\n");
+    close_house(h);
+}
+
+/* Blank lines are the smallest requests: a tick executes fewer of them than arrive in one. What is
+ * kept stays small all the same, because the owner is told to read no more. */
+static void test_bounded_backlog(void **state)
+{
+    (void)state;
+    enum { LINES = 64 * 1024, ROUNDS = 200 };
+    struct house *h = open_house(MIB, MIB);
+    struct engine_figures figures;
+    static char lines[LINES];
+    memset(lines, '\n', sizeof lines);
+    h->password = "secret"; /* no login is needed for it */
+    connect(h, 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        size_t room = 0;
+        bool wanted = session_wants_input(h->sessions[0]);
+        char *space = wanted ? session_input_space(h->sessions[0], &room) : NULL;
+        if (space != NULL) {
+            memset(space, '\n', room);
+            session_input_received(h->sessions[0], room);
+        } else if (wanted) {
+            session_feed(h->sessions[0], (struct slice){lines, sizeof lines});
+        }
+        tick(h);
+        engine_measure(h->engine, &figures);
+        assert_in_range(figures.client_memory_bytes, 0, 4 * LINES);
+    }
+    for (int i = 0; i < ROUNDS && engine_busy(h->engine); i++) tick(h);
+    assert_true(session_executed(h->sessions[0]));
+    assert_true(session_wants_input(h->sessions[0]));
+    assert_ptr_equal(engine_take_ready(h->engine), h->sessions[0]);
+    send(h, 0, "AUTH secret\r\n");
+    EXPECT(h, 0, "+OK\r\n");
     close_house(h);
 }
 
@@ -593,6 +628,7 @@ int main(void)
         cmocka_unit_test(test_pipeline),
         cmocka_unit_test(test_split_anywhere),
         cmocka_unit_test(test_bounded_tick),
+        cmocka_unit_test(test_bounded_backlog),
         cmocka_unit_test(test_memory_goes_back),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_foreign),

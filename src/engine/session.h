@@ -32,6 +32,7 @@ struct session {
     enum session_state state;
     bool aborted;    /* what is unsent does not matter any more */
     bool incomplete; /* 'input' holds no whole request: nothing to do until more comes */
+    bool backlog;    /* it holds more of them than the last tick took: no more is to come */
     struct request_parser parser;
     struct slice fed; /* borrowed until the tick ends */
     struct buf input; /* an unfinished request, and what came behind it */

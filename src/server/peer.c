@@ -183,7 +183,6 @@ void peer_serve(struct peer *p)
 
 static void close_ended(struct server *s)
 {
-    if (engine_busy(s->engine)) return;
     struct list *next;
     for (struct list *i = s->ended.next; i != &s->ended; i = next) {
         struct peer *p = LIST_MEMBER(i, struct peer, ended);
