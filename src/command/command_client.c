@@ -257,9 +257,10 @@ enum outcome command_client_kill(struct command_context *c)
         return OUTCOME_REPLIED;
     }
     struct kill_filter filter = {.spares_caller = true};
-    if (c->arguments_count % 2 != 0) return refuse(c, REPLY_ERROR_SYNTAX);
-    for (size_t i = 2; i < c->arguments_count; i += 2)
+    for (size_t i = 2; i < c->arguments_count; i += 2) {
+        if (i + 1 == c->arguments_count) return refuse(c, REPLY_ERROR_SYNTAX);
         if (!read_filter(c, i, &filter)) return OUTCOME_REPLIED;
+    }
     reply_integer(c->reply, kill_matching(c, &filter));
     return OUTCOME_REPLIED;
 }

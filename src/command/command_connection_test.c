@@ -223,6 +223,7 @@ static void test_kill(void **state)
         {"CLIENT KILL MAXAGE 11", ":1\r\n", 4},
         {"CLIENT KILL SKIPME yes", ":2\r\n", 6},
         {"CLIENT KILL ID 2 SKIPME", SYNTAX, 0},
+        {"CLIENT KILL ID x SKIPME", "-ERR client-id should be greater than 0\r\n", 0},
         {"CLIENT KILL ID 0", "-ERR client-id should be greater than 0\r\n", 0},
         {"CLIENT KILL ID x", "-ERR client-id should be greater than 0\r\n", 0},
         {"CLIENT KILL MAXAGE 0", "-ERR maxage should be greater than 0\r\n", 0},

@@ -40,11 +40,13 @@ static void test_databases(void **state)
     CONVERSE(f, {"SET a 0", "+OK\r\n"}, {"SELECT 15", "+OK\r\n"}, {"EXISTS a", ":0\r\n"},
              {"SET a 15", "+OK\r\n"}, {"SELECT 16", "-ERR DB index is out of range\r\n"},
              {"SELECT -1", "-ERR DB index is out of range\r\n"}, {"SELECT x", NOT_INT},
-             {"GET a", "$2\r\n15\r\n"}, {"FLUSHDB", "+OK\r\n"}, {"DBSIZE", ":0\r\n"},
-             {"SELECT 0", "+OK\r\n"}, {"GET a", "$1\r\n0\r\n"}, {"SELECT 3", "+OK\r\n"},
-             {"FLUSHALL FOO", SYNTAX}, {"FLUSHDB ASYNC SYNC", SYNTAX},
-             {"FLUSHALL ASYNC", "+OK\r\n"}, {"SELECT 0", "+OK\r\n"}, {"DBSIZE", ":0\r\n"},
-             {"FLUSHDB sync", "+OK\r\n"});
+             {"SELECT 2147483648",
+              "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n"},
+             {"SELECT 2147483647", "-ERR DB index is out of range\r\n"}, {"GET a", "$2\r\n15\r\n"},
+             {"FLUSHDB", "+OK\r\n"}, {"DBSIZE", ":0\r\n"}, {"SELECT 0", "+OK\r\n"},
+             {"GET a", "$1\r\n0\r\n"}, {"SELECT 3", "+OK\r\n"}, {"FLUSHALL FOO", SYNTAX},
+             {"FLUSHDB ASYNC SYNC", SYNTAX}, {"FLUSHALL ASYNC", "+OK\r\n"}, {"SELECT 0", "+OK\r\n"},
+             {"DBSIZE", ":0\r\n"}, {"FLUSHDB sync", "+OK\r\n"});
     fixture_close(f);
 }
 

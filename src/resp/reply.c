@@ -63,17 +63,23 @@ const char *reply_error_text(enum reply_error error)
     return error_texts[error];
 }
 
-/* A byte that would end the line becomes a blank, as in Redis: nothing that a client made us quote
- * can be read as a second reply. */
+static inline bool is_line_end(char c)
+{
+    return c == '\r' || c == '\n';
+}
+
+/* A byte that would end the line becomes a blank, and at the end of the message nothing, as in
+ * Redis: nothing that a client made us quote can be read as a second reply. */
 void reply_error_message(struct reply *r, struct slice message)
 {
     size_t size = message.size;
+    while (size > 0 && is_line_end(message.data[size - 1])) size--;
     if (size > REPLY_ERROR_BYTES_MAX) size = REPLY_ERROR_BYTES_MAX;
     char *start = chain_reserve(r->out, 1 + size + 2), *out = start;
     *out++ = '-';
     for (size_t i = 0; i < size; i++) {
         char c = message.data[i];
-        *out++ = c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
+        *out++ = is_line_end(c) || c == '\0' ? ' ' : c;
     }
     chain_advance(r->out, (size_t)(put_line_end(out) - start));
     r->failed = true;

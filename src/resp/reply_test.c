@@ -158,7 +158,7 @@ static void test_errors(void **state)
 {
     (void)state;
     SAY_SAME(reply_error(&r, REPLY_ERROR_SYNTAX), "-ERR syntax error\r\n");
-    SAY_SAME(reply_error_message(&r, SLICE("ERR a\r\nb\0c\r\n")), "-ERR a  b c  \r\n");
+    SAY_SAME(reply_error_message(&r, SLICE("ERR a\r\nb\0c\r\n")), "-ERR a  b c\r\n");
     SAY_SAME(reply_error_format(&r, REPLY_ERROR_ARITY, "get"),
              "-ERR wrong number of arguments for 'get' command\r\n");
     SAY_SAME(reply_error_format(&r, REPLY_ERROR_UNKNOWN_COMMAND, 9, "x\r\n+OK\r\ny", 4, "'a' b"),
