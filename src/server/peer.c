@@ -124,11 +124,12 @@ static void received(void *context, void *owner, struct slice bytes, bool into_s
 }
 
 /* Nothing is left that the peer could be waiting for. One that waits for other clients' doings is
- * gone for good. */
+ * gone for good, with all that stands behind. */
 static bool is_served(const struct peer *p)
 {
     const struct chain *output = session_output(p->session);
-    return output->sent == output->appended;
+    bool executed = session_client(p->session)->blocked || session_executed(p->session);
+    return executed && output->sent == output->appended;
 }
 
 /* A peer that closes its side right after its requests still gets the replies: some may not be
@@ -137,7 +138,7 @@ static bool ended(void *context, void *owner)
 {
     struct server *s = context;
     struct peer *p = owner;
-    if (!engine_busy(s->engine) && is_served(p)) return false;
+    if (is_served(p)) return false;
     if (list_empty(&p->ended)) list_append(&s->ended, &p->ended);
     return true;
 }
