@@ -7,21 +7,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void move(struct connection *c, enum connection_state state, struct list *to)
+static bool is_dead(const struct connection *c)
 {
-    CHECK(state > c->state);
-    c->state = (uint8_t)state;
-    list_remove(&c->list);
-    list_append(to, &c->list);
+    return c->target.descriptor < 0;
 }
 
 static void bury(struct connection *c)
 {
-    CHECK(c->target.descriptor >= 0);
+    CHECK(!is_dead(c));
     close(c->target.descriptor);
     c->target.descriptor = -1;
     c->output = NULL;
-    move(c, CONNECTION_DEAD, &c->net->dead);
+    list_remove(&c->list);
+    list_append(&c->net->dead, &c->list);
 }
 
 /* The peer is gone: the owner hears of it, once. */
@@ -48,14 +46,13 @@ void connection_create(struct net *n, int descriptor, const struct connection_ad
     if (target_watch(n, &c->target, c->events))
         c->owner = n->callbacks.opened(n->callbacks.context, c, addresses, &refusal);
     if (c->owner != NULL) return;
-    CHECK(c->state == CONNECTION_LIVE);
+    CHECK(!is_dead(c));
     if (refusal.size > 0) send(descriptor, refusal.data, refusal.size, MSG_NOSIGNAL | MSG_DONTWAIT);
     bury(c);
 }
 
 void connection_close(struct connection *c)
 {
-    CHECK(c->state != CONNECTION_DEAD);
     bury(c);
 }
 
@@ -63,21 +60,15 @@ void connection_free_dead(struct net *n)
 {
     while (!list_empty(&n->dead)) {
         struct connection *c = LIST_MEMBER(n->dead.next, struct connection, list);
-        CHECK(c->target.descriptor == -1);
+        CHECK(is_dead(c));
         list_remove(&c->list);
         memory_free(c, sizeof *c);
     }
 }
 
-void connection_report_failed(struct net *n)
-{
-    while (!list_empty(&n->failed))
-        report_closed(LIST_MEMBER(n->failed.next, struct connection, list));
-}
-
 static void update_events(struct connection *c)
 {
-    CHECK(c->state != CONNECTION_DEAD);
+    CHECK(!is_dead(c));
     uint32_t events = 0;
     if (c->reading && !c->ended) events |= EPOLLIN;
     if (!c->reading && !c->ended && c->noticing_end) events |= EPOLLRDHUP;
@@ -107,7 +98,7 @@ static void peer_ended(struct connection *c)
     c->ended = true;
     if (callbacks->ended == NULL || !callbacks->ended(callbacks->context, c->owner))
         report_closed(c);
-    else if (c->state == CONNECTION_LIVE) update_events(c);
+    else if (!is_dead(c)) update_events(c);
 }
 
 static void receive(struct connection *c)
@@ -172,15 +163,11 @@ static enum send_result send_released(struct connection *c, struct chain *output
 
 void connection_send(struct connection *c, struct chain *output)
 {
-    CHECK(c->state != CONNECTION_DEAD);
-    if (c->state != CONNECTION_LIVE) return;
+    CHECK(!is_dead(c));
     if (c->output != NULL) return; /* the kernel was full; it goes out by itself */
-    switch (send_released(c, output)) {
-    case SEND_ALL: break;
-    case SEND_FULL: c->output = output; break;
-    /* The owner is in the middle of something: it hears of it in the next turn. */
-    case SEND_FAILED: move(c, CONNECTION_FAILED, &c->net->failed); break;
-    }
+    /* A failure is found again in the next turn, because epoll reports such a socket as writable:
+     * the owner, who is in the middle of something, hears of it then. */
+    if (send_released(c, output) != SEND_ALL) c->output = output;
     update_events(c);
 }
 
@@ -198,9 +185,11 @@ static void go_on_sending(struct connection *c)
 
 void connection_turn(struct connection *c, uint32_t events)
 {
-    if (c->state != CONNECTION_LIVE) return;
-    if ((events & EPOLLOUT) != 0 && c->output != NULL) go_on_sending(c);
-    if (c->state != CONNECTION_LIVE) return;
+    if (is_dead(c)) return;
+    if ((events & EPOLLOUT) != 0 && c->output != NULL) {
+        go_on_sending(c);
+        if (is_dead(c)) return;
+    }
     if (c->reading && !c->ended) {
         if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) receive(c);
         return;

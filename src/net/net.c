@@ -19,7 +19,6 @@ struct net *net_create(const struct net_options *options)
     CHECK(n->epoll >= 0);
     n->spare_descriptor = dup(n->epoll);
     list_init(&n->live);
-    list_init(&n->failed);
     list_init(&n->dead);
     list_init(&n->listeners);
     list_init(&n->watches);
@@ -33,8 +32,6 @@ void net_destroy(struct net *n)
     net_stop_listening(n);
     while (!list_empty(&n->live))
         connection_close(LIST_MEMBER(n->live.next, struct connection, list));
-    while (!list_empty(&n->failed))
-        connection_close(LIST_MEMBER(n->failed.next, struct connection, list));
     connection_free_dead(n);
     while (!list_empty(&n->watches)) {
         struct watch *w = LIST_MEMBER(n->watches.next, struct watch, list);
@@ -89,7 +86,6 @@ static void wait_for_events(struct net *n, int timeout_ms)
 {
     CHECK(n->events_next == n->events_count);
     connection_free_dead(n);
-    if (!list_empty(&n->failed)) timeout_ms = 0;
     if (n->accepting_paused && (timeout_ms < 0 || timeout_ms > NET_ACCEPT_PAUSE_MS))
         timeout_ms = NET_ACCEPT_PAUSE_MS;
     int count = epoll_wait(n->epoll, n->events, NET_EVENTS_MAX, timeout_ms);
@@ -119,7 +115,6 @@ void net_turn(struct net *n, int timeout_ms)
     n->arena_used = 0;
     if (n->events_next == n->events_count) wait_for_events(n, timeout_ms);
     if (n->callbacks.woken != NULL) n->callbacks.woken(n->callbacks.context);
-    connection_report_failed(n);
     while (n->events_next < n->events_count) {
         if (NET_ARENA_BYTES - n->arena_used < NET_RECEIVE_BYTES_MIN) return;
         take_event(n, &n->events[n->events_next++]);

@@ -1,14 +1,10 @@
 /* net_state.h - the inside of net/: what its files share, and nobody else sees.
  *
  * Everything that epoll can report begins with a 'struct target', whose kind says what it is. A
- * connection is in exactly one of three lists:
- *
- *      live  --(the socket failed while sending)-->  failed  --('closed' was called)--+
- *        +--------------------(the peer went, connection_close)---------------------> dead
- *
- * Dead ones are freed only when the array of epoll events is used up, because an event in it may
- * still point to them: that is the whole defence against events of freed connections. The array
- * outlives a turn when the arena is full, so that the rest of it comes first in the next turn. */
+ * connection that is closed is dead, not freed: an event in the array of epoll events may still
+ * point to it. Dead ones are freed when the array is used up, which is the whole defence against
+ * events of freed connections. The array outlives a turn when the arena is full, so that the rest
+ * of it comes first in the next turn. */
 #ifndef NET_NET_STATE_H
 #define NET_NET_STATE_H
 
@@ -33,19 +29,16 @@ enum target_kind { TARGET_CONNECTION, TARGET_LISTENER, TARGET_WATCH };
 
 struct target {
     enum target_kind kind;
-    int descriptor; /* -1: closed */
+    int descriptor; /* -1: closed, of a dead connection */
 };
-
-enum connection_state { CONNECTION_LIVE, CONNECTION_FAILED, CONNECTION_DEAD };
 
 struct connection {
     struct target target; /* first */
     struct net *net;
     void *owner;
     struct chain *output; /* borrowed; set while the kernel was full */
-    struct list list;     /* by state */
+    struct list list;     /* net.live or net.dead */
     uint32_t events;      /* that epoll watches */
-    uint8_t state;        /* enum connection_state */
     bool reading;
     bool noticing_end;
     bool ended; /* the peer sends no more: reading is over */
@@ -72,7 +65,7 @@ struct net {
     int epoll;
     int spare_descriptor; /* given up to refuse a connection when there are no more descriptors */
     bool accepting_paused;
-    struct list live, failed, dead; /* connections */
+    struct list live, dead; /* connections */
     struct list listeners, watches;
     struct epoll_event *events; /* NET_EVENTS_MAX */
     size_t events_count;
@@ -85,7 +78,6 @@ struct net {
 /* connection.c */
 void connection_create(struct net *n, int descriptor, const struct connection_addresses *addresses);
 void connection_turn(struct connection *c, uint32_t events); /* what epoll reported */
-void connection_report_failed(struct net *n);
 void connection_free_dead(struct net *n);
 
 /* listen.c */

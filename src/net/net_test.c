@@ -271,6 +271,30 @@ static void test_arena_is_bounded(void **state)
     memory_free(bytes, BYTES);
 }
 
+/* When all send more than a turn can take, all are heard in turn. */
+static void test_nobody_starves(void **state)
+{
+    enum { CLIENTS = 40, BYTES = NET_RECEIVE_BYTES_MAX, TURNS = 10 };
+    struct house *h = *state;
+    listen_tcp(h, "127.0.0.1", 0);
+    int clients[CLIENTS];
+    char *bytes = memory_allocate_zeroed(BYTES);
+    for (size_t i = 0; i < CLIENTS; i++) clients[i] = connect_tcp(h);
+    welcome(h, CLIENTS);
+    for (size_t turns = 0; turns < TURNS; turns++) {
+        for (size_t i = 0; i < CLIENTS; i++) {
+            ssize_t size = 0;
+            while (size >= 0) size = send(clients[i], bytes, BYTES, MSG_DONTWAIT);
+        }
+        net_turn(h->net, TURN_MS);
+    }
+    for (size_t i = 0; i < CLIENTS; i++) {
+        assert_true(h->guests[i].input.size > 0);
+        close(clients[i]);
+    }
+    memory_free(bytes, BYTES);
+}
+
 /* The owner's own memory is received into, and no more than it offers. */
 static void test_input_space(void **state)
 {
@@ -305,6 +329,7 @@ static void test_close_of_a_connection_with_pending_events(void **state)
     for (size_t turns = 0; turns < 10; turns++) net_turn(h->net, 0);
     assert_int_equal(h->guests[0].closed + h->guests[1].closed, 1);
     assert_int_equal(h->guests[0].input.size + h->guests[1].input.size, 1);
+    assert_true(list_empty(&h->net->dead)); /* and its memory is freed */
     close(first);
     close(second);
 }
@@ -346,6 +371,32 @@ static void test_chain_to_a_slow_reader(void **state)
     close(client);
 }
 
+/* More pieces than one call can send arrive all the same. */
+static void test_chain_of_many_pieces(void **state)
+{
+    enum { PIECES = 5 * NET_VECTORS_MAX, PIECE_BYTES = CHAIN_SHARED_BYTES_MIN };
+    struct house *h = *state;
+    listen_tcp(h, "127.0.0.1", 0);
+    int client = connect_tcp(h);
+    welcome(h, 1);
+    struct guest *g = &h->guests[0];
+    struct shared *value = shared_create_sized(PIECE_BYTES, PIECE_BYTES);
+    memset(value->data, 'p', PIECE_BYTES);
+    for (size_t i = 0; i < PIECES; i++) chain_append_shared(&g->output, value, shared_slice(value));
+    chain_release(&g->output, g->output.appended);
+    connection_send(g->connection, &g->output);
+    char bytes[PIECE_BYTES];
+    size_t total = 0;
+    while (total < (size_t)PIECES * PIECE_BYTES) {
+        ssize_t result = recv(client, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (result > 0) total += (size_t)result;
+        else net_turn(h->net, TURN_MS);
+    }
+    assert_int_equal(value->references, 1);
+    shared_release(value);
+    close(client);
+}
+
 /* While reading is off nothing arrives; what was sent meanwhile comes when it is on again. */
 static void test_reading_off_and_on(void **state)
 {
@@ -358,6 +409,7 @@ static void test_reading_off_and_on(void **state)
     write_all(client, "later", 5);
     for (size_t turns = 0; turns < 5; turns++) net_turn(h->net, 1);
     assert_int_equal(g->input.size, 0);
+    assert_int_equal(h->net->events_count, 0); /* nor does it keep us awake */
     connection_set_reading(g->connection, true);
     turn_until_input(g, 5);
     close(client);
@@ -423,6 +475,7 @@ static void test_send_to_a_peer_that_is_gone(void **state)
     struct linger abort = {.l_onoff = 1, .l_linger = 0};
     setsockopt(client, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
     close(client);
+    connection_set_reading(g->connection, false);
     for (size_t i = 0; i < 3; i++) {
         chain_append(&g->output, SLICE("to nobody"));
         chain_release(&g->output, g->output.appended);
@@ -614,9 +667,11 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         TEST(test_echo),
         TEST(test_arena_is_bounded),
+        TEST(test_nobody_starves),
         TEST(test_input_space),
         TEST(test_close_of_a_connection_with_pending_events),
         TEST(test_chain_to_a_slow_reader),
+        TEST(test_chain_of_many_pieces),
         TEST(test_reading_off_and_on),
         TEST(test_half_closed_peer),
         TEST(test_noticing_the_end_while_not_reading),
