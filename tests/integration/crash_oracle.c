@@ -342,6 +342,23 @@ size_t crash_oracle_unanswered(const struct crash_oracle *oracle, uint32_t clien
     return oracle->clients[client].operation_count;
 }
 
+void crash_oracle_was_refused(struct crash_oracle *oracle, uint32_t client, size_t index)
+{
+    oracle_require(client < oracle->client_count, "no such client");
+    struct oracle_client *sender = &oracle->clients[client];
+    oracle_require(index < sender->operation_count, "a refusal without a question");
+    if (index < sender->certain) {
+        oracle_violate(oracle, ORACLE_ANSWER_WRONG,
+                       "client %u: an operation was refused, but a reader saw its effect", client);
+        return;
+    }
+    operation_free(&sender->operations[index]);
+    sender->operation_count--;
+    memmove(sender->operations + index, sender->operations + index + 1,
+            (sender->operation_count - index) * sizeof *sender->operations);
+    oracle->figures.refused++;
+}
+
 /* The value may also be older than what is certain (the answer took its time), and then it proves
  * nothing; so of all candidates the smallest is taken. */
 void crash_oracle_saw_value(struct crash_oracle *oracle, uint32_t key, bool exists,

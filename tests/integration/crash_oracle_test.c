@@ -593,6 +593,32 @@ static void test_wrong_live_answers(void **state)
     crash_oracle_destroy(oracle);
 }
 
+/* An operation that was refused is no gap in the order, and none of its effects may be there. */
+static void test_refused_without_an_answer(void **state)
+{
+    (void)state;
+    struct crash_oracle *oracle = two_keys();
+    crash_oracle_was_refused(oracle, WRITER, 0);
+    assert_true(judge_two_values(oracle, "1", "2"));
+    crash_oracle_destroy(oracle);
+
+    oracle = two_keys();
+    assert_false(judge_two_values(oracle, "1", "2"));
+    assert_true(found(oracle, ORACLE_ORDER_BROKEN));
+    crash_oracle_destroy(oracle);
+
+    oracle = two_keys();
+    crash_oracle_was_refused(oracle, WRITER, 0);
+    assert_false(judge_two_values(oracle, "2", "1"));
+    crash_oracle_destroy(oracle);
+
+    oracle = two_keys();
+    crash_oracle_saw_value(oracle, 0, true, slice_of("2"));
+    crash_oracle_was_refused(oracle, WRITER, 0);
+    assert_true(found(oracle, ORACLE_ANSWER_WRONG));
+    crash_oracle_destroy(oracle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -608,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_trimmed_entries),
         cmocka_unit_test(test_a_seen_entry_survives),
         cmocka_unit_test(test_wrong_live_answers),
+        cmocka_unit_test(test_refused_without_an_answer),
     };
     return cmocka_run_group_tests_name("integration crash_oracle", tests, NULL, NULL);
 }

@@ -358,8 +358,12 @@ static void end_life(struct world *w, enum crash_kind kind)
                  db_durable_lsn(m->db), w->needed_lsn);
     bool quiet = db_flush_due_ms(m->db) == INT64_MAX && m->flush == NULL &&
                  m->log_status == DISK_OK && db_appended_lsn(m->db) == db_durable_lsn(m->db);
+    for (size_t i = 0; w->promises && i < FAITHFUL_COUNT; i++) traffic_end(w, &w->actors[i]);
     if (kind == CRASH_SHUTDOWN) {
-        if (machine_shut_down(m) && w->tick_lsn > w->needed_lsn) w->needed_lsn = w->tick_lsn;
+        bool good = machine_shut_down(m);
+        /* A weaker policy leaves the last sync to the close, which cannot say that it failed. */
+        if (good && (w->promises || !sim_disk_fault_met(w->disk)) && w->tick_lsn > w->needed_lsn)
+            w->needed_lsn = w->tick_lsn;
         sim_disk_set_faults(w->disk, &(struct sim_faults){.power_off_at = 1});
     } else {
         machine_die(m);

@@ -278,6 +278,33 @@ void traffic_answered(struct world *w, struct actor *a, const struct sent *sent,
     crash_oracle_answered(w->oracle, client_of(w, a), &answer);
 }
 
+static bool is_operation(const struct sent *sent)
+{
+    return sent->kind == SENT_WRITES || sent->kind == SENT_ADD || sent->kind == SENT_GROUP_READ ||
+           sent->kind == SENT_OTHER;
+}
+
+/* A full disk refuses writes; the error waits behind answers that are not durable, and the crash
+ * takes it. Only the server knows that the request had no effect, though a later one had. */
+void traffic_end(struct world *w, struct actor *a)
+{
+    struct buf withheld = {0};
+    size_t operation = 0;
+    machine_withheld(&w->machine, a->link, &withheld);
+    struct slice rest = buf_slice(&withheld);
+    for (size_t i = 0; rest.size > 0; i++) {
+        size_t size = answer_size(rest);
+        CHECK(size > 0);
+        CHECK(i < a->sent_count);
+        bool refused = *rest.data == '-';
+        rest = (struct slice){rest.data + size, rest.size - size};
+        if (!is_operation(&a->sent[i])) continue;
+        if (refused) crash_oracle_was_refused(w->oracle, client_of(w, a), operation);
+        else operation++;
+    }
+    buf_deinit(&withheld);
+}
+
 /* ---- the judgement ---- */
 
 static void judge_keys(struct world *w)

@@ -130,7 +130,8 @@ void traffic_connect(struct world *w, struct actor *a);
 void traffic_send(struct world *w, struct actor *a);
 void traffic_answered(struct world *w, struct actor *a, const struct sent *sent,
                       struct slice reply);
-void traffic_judge(struct world *w); /* the recovered machine, by the oracle */
+void traffic_end(struct world *w, struct actor *a); /* the crash takes the connection */
+void traffic_judge(struct world *w);                /* the recovered machine, by the oracle */
 
 /* crash_wild.c */
 void wild_connect(struct world *w, struct actor *a);

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { SETTLE_TICKS_MAX = 10000, WORDS_MAX = 64 };
+enum { SETTLE_TICKS_MAX = 10000, WORDS_MAX = 64, WITHHELD_PARTS_MAX = 256 };
 
 /* ---- the process around the engine ---- */
 
@@ -230,6 +230,19 @@ void machine_send(struct machine *m, size_t link, const char *format, ...)
     }
     machine_send_words(m, link, words, count);
     buf_deinit(&line);
+}
+
+void machine_withheld(const struct machine *m, size_t link, struct buf *out)
+{
+    struct iovec vectors[WITHHELD_PARTS_MAX];
+    CHECK(link < MACHINE_LINKS_MAX);
+    if (m->links[link].session == NULL) return;
+    struct chain all = *session_output(m->links[link].session);
+    all.released = all.appended;
+    size_t count = chain_vectors(&all, vectors, WITHHELD_PARTS_MAX);
+    CHECK(count < WITHHELD_PARTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        buf_append(out, (struct slice){vectors[i].iov_base, vectors[i].iov_len});
 }
 
 /* ---- the tick ---- */

@@ -77,6 +77,9 @@ void machine_send(struct machine *m, size_t link, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void machine_send_words(struct machine *m, size_t link, const struct slice *words, size_t count);
 
+/* What the server has answered on this connection and still holds back: for a judge only. */
+void machine_withheld(const struct machine *m, size_t link, struct buf *out);
+
 /* ---- the tick ---- */
 
 /* Feeds what was sent (all of it, or a random part when 'in_pieces') and ticks once. */
