@@ -31,6 +31,10 @@
 #define FRAME_BYTES_MAX (2 * GIB)
 #define SEGMENT_BYTES   (64 * MIB)
 
+/* With more than this waiting to be written, who writes waits too: a disk that is slow or stalls
+ * must not fill the memory. Half a segment, so that a batch mostly fits into the present one. */
+#define LOG_PENDING_BYTES_MAX (SEGMENT_BYTES / 2)
+
 static_assert(REQUEST_BULK_BYTES_MAX <= REQUEST_BYTES_MAX, "a legal argument fits in a request");
 static_assert(STRING_BYTES_MAX <= REQUEST_BULK_BYTES_MAX, "a legal value can be sent at once");
 static_assert(REQUEST_BYTES_MAX + STRING_BYTES_MAX <= FRAME_BYTES_MAX,

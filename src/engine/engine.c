@@ -186,6 +186,19 @@ static struct command_context make_context(struct engine *e, struct session *s, 
                                     .now_ms = e->now_ms};
 }
 
+static void pause_session(struct engine *e, struct session *s)
+{
+    if (s->state != SESSION_CLOSING && list_empty(&s->paused)) list_append(&e->paused, &s->paused);
+}
+
+/* Is the log so far behind that a session whose reply waits for its end should do no more? Others
+ * go on: who reads what is durable does not make it longer. */
+static bool is_ahead_of_log(const struct engine *e, lsn_t lsn)
+{
+    return lsn > 0 && lsn == db_appended_lsn(e->db) &&
+           db_pending_bytes(e->db) > LOG_PENDING_BYTES_MAX;
+}
+
 static void close_if_over_limit(struct engine *e, struct session *s)
 {
     size_t unsent = session_unsent_bytes(s);
@@ -193,8 +206,8 @@ static void close_if_over_limit(struct engine *e, struct session *s)
     if (unsent > allowed && s->state != SESSION_CLOSING) {
         e->figures.output_limit_closes++;
         session_abort(s);
-    } else if (unsent > e->limits.output_bytes_pause && list_empty(&s->paused)) {
-        list_append(&e->paused, &s->paused);
+    } else if (unsent > e->limits.output_bytes_pause) {
+        pause_session(e, s);
     }
 }
 
@@ -206,6 +219,7 @@ static void replied(struct engine *e, struct session *s, lsn_t lsn)
     if (chain_sendable(&s->output)) mark_ready(e, s);
     if (s->state != SESSION_CLOSING && s->client.close_after_reply) begin_closing(e, s);
     close_if_over_limit(e, s);
+    if (is_ahead_of_log(e, lsn)) pause_session(e, s);
 }
 
 /* CLIENT REPLY: drops a reply that its client does not want. */
@@ -407,10 +421,12 @@ void session_input_received(struct session *s, size_t size)
 
 /* ---- the tick ---- */
 
-/* Has the client of a paused session read enough for it to go on? */
+/* Has the client of a paused session read enough for it to go on, and the log caught up? While the
+ * disk is full the log does not, but then no command can make it longer. */
 static bool may_go_on(const struct engine *e, const struct session *s)
 {
-    return session_unsent_bytes(s) <= e->limits.output_bytes_pause / 2;
+    if (session_unsent_bytes(s) > e->limits.output_bytes_pause / 2) return false;
+    return db_pending_bytes(e->db) <= LOG_PENDING_BYTES_MAX / 2 || !db_writable(e->db);
 }
 
 static void unpause_sessions(struct engine *e)

@@ -45,7 +45,7 @@ struct session {
     struct list all;       /* engine.sessions, by id */
     struct list runnable;  /* engine.runnable: input to execute */
     struct list gated;     /* engine.gated: gates_count > 0 */
-    struct list paused;    /* engine.paused: too much output is unsent */
+    struct list paused;    /* engine.paused: too much is unsent, or not in the log yet */
     struct list closing;   /* engine.closing: CLOSING, until the owner closes it */
     struct list ready;     /* engine.ready: the owner should look */
 };

@@ -232,6 +232,42 @@ static void test_finished_after_gate(void **state)
     close_rig(r);
 }
 
+/* Whoever writes faster than the disk takes it waits, under every policy and whether or not it
+ * wants replies; who reads goes on. Once the log has caught up, nothing was lost. */
+static void test_writers_wait_for_the_log(void **state)
+{
+    (void)state;
+    enum { WRITES = 100, VALUE_BYTES = 1024 * 1024 };
+    char *value = memory_allocate(VALUE_BYTES);
+    memset(value, 'v', VALUE_BYTES);
+    struct slice append[] = {SLICE("APPEND"), SLICE("k"), {value, VALUE_BYTES}};
+    static const enum wal_policy policies[] = {WAL_SYNC_ALWAYS, WAL_SYNC_EVERYSEC, WAL_SYNC_NO};
+    for (size_t i = 0; i < 3; i++) {
+        struct rig *r = open_rig(policies[i]);
+        send(r, 0, "CLIENT REPLY OFF");
+        for (int n = 0; n < WRITES; n++) machine_send_words(&r->machine, 0, append, 3);
+        for (int n = 0; n < WRITES; n++) step(r);
+        assert_in_range(db_pending_bytes(r->machine.db), LOG_PENDING_BYTES_MAX,
+                        LOG_PENDING_BYTES_MAX + 2 * VALUE_BYTES);
+        assert_false(engine_busy(r->machine.engine));
+        assert_false(session_executed(r->machine.links[0].session));
+        assert_false(session_wants_input(r->machine.links[0].session));
+        send(r, 1, "GET other");
+        expect(r, 1, "$-1\r\n");
+        for (int n = 0; n < 10; n++) {
+            flush(r);
+            step(r);
+        }
+        assert_true(session_executed(r->machine.links[0].session));
+        assert_true(session_wants_input(r->machine.links[0].session));
+        send(r, 1, "STRLEN k");
+        flush(r);
+        expect(r, 1, ":104857600\r\n");
+        close_rig(r);
+    }
+    memory_free(value, VALUE_BYTES);
+}
+
 /* everysec and no: answered at once. */
 static void test_weaker_policies(void **state)
 {
@@ -258,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_wake_up_waits),
         cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_finished_after_gate),
+        cmocka_unit_test(test_writers_wait_for_the_log),
         cmocka_unit_test(test_weaker_policies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
