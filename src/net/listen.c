@@ -223,7 +223,7 @@ uint16_t net_port(const struct net *n)
 {
     for (struct list *i = n->listeners.next; i != &n->listeners; i = i->next) {
         const struct listener *l = LIST_MEMBER(i, struct listener, list);
-        union address at;
+        union address at = {0};
         socklen_t size = sizeof at;
         if (l->unix_path != NULL || getsockname(l->target.descriptor, &at.any, &size) != 0)
             continue;
