@@ -43,6 +43,12 @@ uint64_t hash_bytes(struct slice bytes, uint64_t seed)
     return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
 }
 
+struct hash_128 hash_bytes_128(struct slice bytes, uint64_t seed)
+{
+    XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data, bytes.size, seed);
+    return (struct hash_128){hash.low64, hash.high64};
+}
+
 uint16_t hash_crc16(struct slice bytes)
 {
     const unsigned char *b = (const unsigned char *)bytes.data;

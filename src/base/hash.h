@@ -13,6 +13,13 @@ enum { SLOTS_COUNT = 16384 };
 
 uint64_t hash_bytes(struct slice bytes, uint64_t seed);
 
+/* XXH3-128: wide enough to stand for the bytes themselves (IDMPAUTO of XADD). */
+struct hash_128 {
+    uint64_t low;
+    uint64_t high;
+};
+struct hash_128 hash_bytes_128(struct slice bytes, uint64_t seed);
+
 /* The slot of a key, 0 to SLOTS_COUNT-1: CRC16 (XMODEM) of the part between the first '{' and the
  * next '}' when that part is not empty, else of the whole key. */
 uint16_t hash_slot(struct slice key);

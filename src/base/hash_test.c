@@ -58,6 +58,9 @@ static void test_bytes(void **state)
     assert_true(hash_bytes(SLICE("key"), 1) != hash_bytes(SLICE("key"), 2));
     assert_true(hash_bytes(SLICE("key"), 1) != hash_bytes(SLICE("kez"), 1));
     assert_true(hash_bytes(SLICE("key"), 1) == hash_bytes(SLICE("key"), 1));
+    struct hash_128 wide = hash_bytes_128(SLICE(""), 0);
+    assert_true(wide.high == 0x99aa06d3014798d8u && wide.low == 0x6001c324468d497fu);
+    assert_true(hash_bytes_128(SLICE("key"), 1).low != hash_bytes_128(SLICE("key"), 2).low);
 }
 
 int main(void)

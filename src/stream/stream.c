@@ -14,7 +14,7 @@ enum {
     STREAM_TAIL_GUESS_MAX = 8 * 1024, /* a new tail is at first as large as the last one, up to */
 };
 
-static_assert(sizeof(struct stream) <= 112, "a stream of one entry stays small");
+static_assert(sizeof(struct stream) <= 120, "a stream of one entry stays small");
 
 struct stream *stream_create(void)
 {
@@ -24,6 +24,7 @@ struct stream *stream_create(void)
 void stream_destroy(struct stream *s)
 {
     stream_groups_destroy(s);
+    stream_idmp_destroy(s);
     index_deinit(&s->blocks);
     memory_free(s, sizeof *s);
 }
@@ -111,7 +112,8 @@ size_t stream_blocks_count(const struct stream *s)
 
 size_t stream_memory_bytes(const struct stream *s)
 {
-    return memory_rounded_size(sizeof *s) + s->blocks.memory_bytes + s->groups_bytes;
+    return memory_rounded_size(sizeof *s) + s->blocks.memory_bytes + s->groups_bytes +
+           stream_idmp_memory_bytes(s);
 }
 
 /* Live entries before the block at the place. While nothing was deleted the ordinals say it. */
@@ -440,4 +442,5 @@ void stream_check(const struct stream *s)
     CHECK(s->entries_added >= s->length);
     CHECK(stream_id_compare(last, s->last_id) <= 0);
     stream_groups_check(s);
+    stream_idmp_check(s);
 }

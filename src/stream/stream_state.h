@@ -16,8 +16,9 @@ struct stream {
     uint64_t entries_added;
     struct stream_id last_id;
     struct stream_id max_deleted_id;
-    struct name_index groups; /* of struct stream_group */
-    size_t groups_bytes;      /* allocated by groups */
+    struct name_index groups;        /* of struct stream_group */
+    size_t groups_bytes;             /* allocated by groups */
+    struct idempotence *idempotence; /* NULL: no producer ever was one, and XCFGSET said nothing */
 };
 
 struct stream_view {
@@ -53,5 +54,10 @@ void stream_walk_index(struct stream_walk *w, const struct block_index *x,
 /* Groups (group.c). */
 void stream_groups_destroy(struct stream *s);
 void stream_groups_check(const struct stream *s);
+
+/* Producers (idempotence.c). */
+void stream_idmp_destroy(struct stream *s);
+size_t stream_idmp_memory_bytes(const struct stream *s);
+void stream_idmp_check(const struct stream *s);
 
 #endif

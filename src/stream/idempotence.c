@@ -1,0 +1,347 @@
+/* idempotence.c - producers, the rings of their iids, and the tables that find an iid in its ring.
+ *
+ *   ring    items[capacity], a power of two; the oldest at 'start', 'count' of them
+ *   table   slots[2 * capacity]: 0 is free, else the place of an item in the ring plus one; linear
+ *           probing, and a removal moves later slots back, so that there are no tombstones
+ *
+ * The hash needs no secret: a producer that makes its own iids collide makes its own lookups slow,
+ * by at most STREAM_IDMP_COUNT_MAX steps. */
+#include "stream/idempotence.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "stream/stream_state.h"
+
+enum {
+    RING_CAPACITY_FIRST = 4,
+    SWEEP_IIDS_MAX = 8, /* that one record forgets of another producer */
+};
+
+struct iid {
+    char *data;
+    uint32_t size;
+    uint32_t hash;
+    struct stream_id id;
+};
+
+struct producer {
+    struct name_entry entry; /* first: members of a name_index begin with it */
+    struct iid *items;
+    uint32_t *slots;
+    uint32_t start;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct idempotence {
+    struct name_index producers;
+    struct stream_idmp_limits limits;
+    uint64_t iids;
+    uint64_t added;
+    uint64_t duplicates;
+    uint32_t sweep;      /* which producer is looked after next */
+    size_t memory_bytes; /* of everything here */
+};
+
+/* ---- memory ---- */
+
+static size_t ring_bytes(uint32_t capacity)
+{
+    return (size_t)capacity * (sizeof(struct iid) + 2 * sizeof(uint32_t));
+}
+
+static struct producer *producer_of(struct name_entry *e)
+{
+    return (struct producer *)(void *)e;
+}
+
+static struct idempotence *ensure(struct stream *s)
+{
+    if (s->idempotence != NULL) return s->idempotence;
+    s->idempotence = memory_allocate_zeroed(sizeof *s->idempotence);
+    s->idempotence->memory_bytes = sizeof *s->idempotence;
+    return s->idempotence;
+}
+
+size_t stream_idmp_memory_bytes(const struct stream *s)
+{
+    const struct idempotence *x = s->idempotence;
+    return x == NULL ? 0 : x->memory_bytes + name_index_memory_bytes(&x->producers);
+}
+
+/* ---- the table of a producer ---- */
+
+static uint32_t hash_of(struct slice iid)
+{
+    return (uint32_t)hash_bytes(iid, 0);
+}
+
+static uint32_t slots_mask(const struct producer *p)
+{
+    return 2 * p->capacity - 1;
+}
+
+/* The slot of the iid, or the free one where it would stand. */
+static uint32_t find_slot(const struct producer *p, struct slice iid, uint32_t hash)
+{
+    uint32_t slot = hash & slots_mask(p);
+    for (; p->slots[slot] != 0; slot = (slot + 1) & slots_mask(p)) { /* half of them are free */
+        const struct iid *item = &p->items[p->slots[slot] - 1];
+        if (item->hash == hash && slice_equal((struct slice){item->data, item->size}, iid)) break;
+    }
+    return slot;
+}
+
+static void clear_slot(struct producer *p, uint32_t slot)
+{
+    uint32_t mask = slots_mask(p);
+    uint32_t hole = slot;
+    for (uint32_t at = (hole + 1) & mask; p->slots[at] != 0; at = (at + 1) & mask) {
+        uint32_t home = p->items[p->slots[at] - 1].hash & mask;
+        if (((at - home) & mask) < ((at - hole) & mask)) continue; /* it would lose its way */
+        p->slots[hole] = p->slots[at];
+        hole = at;
+    }
+    p->slots[hole] = 0;
+}
+
+static void grow(struct idempotence *x, struct producer *p)
+{
+    struct producer old = *p;
+    p->capacity = old.capacity == 0 ? RING_CAPACITY_FIRST : old.capacity * 2;
+    p->items = memory_allocate(p->capacity * sizeof *p->items);
+    p->slots = memory_allocate_zeroed((size_t)p->capacity * 2 * sizeof *p->slots);
+    p->start = 0;
+    for (uint32_t i = 0; i < old.count; i++) {
+        struct iid *item = &p->items[i];
+        *item = old.items[(old.start + i) & (old.capacity - 1)];
+        p->slots[find_slot(p, (struct slice){item->data, item->size}, item->hash)] = i + 1;
+    }
+    memory_free(old.items, old.capacity * sizeof *old.items);
+    memory_free(old.slots, (size_t)old.capacity * 2 * sizeof *old.slots);
+    x->memory_bytes += ring_bytes(p->capacity) - ring_bytes(old.capacity);
+}
+
+/* ---- iids ---- */
+
+static void append(struct idempotence *x, struct producer *p, struct slice iid, struct stream_id id)
+{
+    if (p->count == p->capacity) grow(x, p);
+    uint32_t place = (p->start + p->count) & (p->capacity - 1);
+    struct iid *item = &p->items[place];
+    *item = (struct iid){memory_allocate(iid.size), (uint32_t)iid.size, hash_of(iid), id};
+    memcpy(item->data, iid.data, iid.size);
+    uint32_t slot = find_slot(p, iid, item->hash);
+    CHECK(p->slots[slot] == 0);
+    p->slots[slot] = place + 1;
+    p->count++;
+    x->iids++;
+    x->memory_bytes += iid.size;
+}
+
+static void drop_oldest(struct idempotence *x, struct producer *p)
+{
+    struct iid *item = &p->items[p->start];
+    CHECK(p->count > 0);
+    uint32_t slot = find_slot(p, (struct slice){item->data, item->size}, item->hash);
+    CHECK(p->slots[slot] == p->start + 1);
+    clear_slot(p, slot);
+    x->memory_bytes -= item->size;
+    memory_free(item->data, item->size);
+    p->start = (p->start + 1) & (p->capacity - 1);
+    p->count--;
+    x->iids--;
+}
+
+/* Forgets the oldest iids while their entries are too old, at most 'count'. False: there may be
+ * more. */
+static bool drop_expired(struct idempotence *x, struct producer *p,
+                         const struct stream_idmp_record *record, uint32_t count)
+{
+    uint64_t duration_ms = (uint64_t)record->limits.duration_s * 1000;
+    for (; p->count > 0; count--) {
+        uint64_t ms = p->items[p->start].id.ms;
+        if (record->id.ms < duration_ms || ms > record->id.ms - duration_ms) return true;
+        if (count == 0) return false;
+        drop_oldest(x, p);
+    }
+    return true;
+}
+
+/* ---- producers ---- */
+
+static struct producer *add_producer(struct idempotence *x, struct slice name)
+{
+    struct producer *p = memory_allocate_zeroed(sizeof *p);
+    name_entry_init(&p->entry, name);
+    name_index_insert(&x->producers, &p->entry);
+    x->memory_bytes += sizeof *p + name.size;
+    return p;
+}
+
+static void free_producer(struct idempotence *x, struct producer *p)
+{
+    while (p->count > 0) drop_oldest(x, p);
+    x->memory_bytes -= sizeof *p + p->entry.name.size + ring_bytes(p->capacity);
+    memory_free(p->items, p->capacity * sizeof *p->items);
+    memory_free(p->slots, (size_t)p->capacity * 2 * sizeof *p->slots);
+    name_entry_deinit(&p->entry);
+    memory_free(p, sizeof *p);
+}
+
+static void forget_all(struct idempotence *x)
+{
+    for (uint32_t i = 0; i < x->producers.count; i++)
+        free_producer(x, producer_of(x->producers.members[i]));
+    name_index_deinit(&x->producers);
+    CHECK(x->iids == 0);
+    CHECK(x->memory_bytes == sizeof *x);
+}
+
+/* Looks after one producer that is not 'busy'. */
+static void sweep(struct idempotence *x, const struct producer *busy,
+                  const struct stream_idmp_record *record)
+{
+    if (x->sweep >= x->producers.count) x->sweep = 0;
+    struct producer *p = producer_of(x->producers.members[x->sweep]);
+    if (p == busy) {
+        x->sweep++;
+        return;
+    }
+    if (!drop_expired(x, p, record, SWEEP_IIDS_MAX)) return;
+    if (p->count > 0) {
+        x->sweep++;
+        return;
+    }
+    name_index_remove(&x->producers, &p->entry);
+    free_producer(x, p);
+}
+
+void stream_idmp_destroy(struct stream *s)
+{
+    if (s->idempotence == NULL) return;
+    forget_all(s->idempotence);
+    memory_free(s->idempotence, sizeof *s->idempotence);
+    s->idempotence = NULL;
+}
+
+/* ---- reading ---- */
+
+struct stream_idmp_limits stream_idmp_limits(const struct stream *s)
+{
+    return s->idempotence == NULL ? (struct stream_idmp_limits){0} : s->idempotence->limits;
+}
+
+void stream_idmp_measure(const struct stream *s, struct stream_idmp_figures *figures)
+{
+    const struct idempotence *x = s->idempotence;
+    *figures = (struct stream_idmp_figures){0};
+    if (x == NULL) return;
+    *figures = (struct stream_idmp_figures){x->producers.count, x->iids, x->added, x->duplicates};
+}
+
+bool stream_idmp_find(const struct stream *s, struct slice producer, struct slice iid,
+                      int64_t after_ms, struct stream_id *id)
+{
+    if (s->idempotence == NULL) return false;
+    const struct producer *p = producer_of(name_index_get(&s->idempotence->producers, producer));
+    if (p == NULL || p->count == 0) return false;
+    uint32_t slot = find_slot(p, iid, hash_of(iid));
+    if (p->slots[slot] == 0) return false;
+    *id = p->items[p->slots[slot] - 1].id;
+    return after_ms < 0 || id->ms > (uint64_t)after_ms;
+}
+
+bool stream_idmp_walk_next(const struct stream *s, struct stream_idmp_walk *w)
+{
+    const struct idempotence *x = s->idempotence;
+    while (x != NULL && w->producer_next < x->producers.count) {
+        const struct producer *p = producer_of(x->producers.members[w->producer_next]);
+        if (w->iid_next < p->count) {
+            const struct iid *item = &p->items[(p->start + w->iid_next++) & (p->capacity - 1)];
+            w->producer = p->entry.name;
+            w->iid = (struct slice){item->data, item->size};
+            w->id = item->id;
+            return true;
+        }
+        w->producer_next++;
+        w->iid_next = 0;
+    }
+    return false;
+}
+
+/* ---- changes ---- */
+
+void stream_idmp_record(struct stream *s, const struct stream_idmp_record *record)
+{
+    CHECK(record->producer.size > 0 && record->iid.size > 0);
+    CHECK(record->limits.count_max > 0 && record->limits.count_max <= STREAM_IDMP_COUNT_MAX);
+    struct idempotence *x = ensure(s);
+    struct producer *p = producer_of(name_index_get(&x->producers, record->producer));
+    if (p == NULL) p = add_producer(x, record->producer);
+    drop_expired(x, p, record, UINT32_MAX);
+
+    uint32_t slot = p->count == 0 ? 0 : find_slot(p, record->iid, hash_of(record->iid));
+    if (p->count > 0 && p->slots[slot] != 0) p->items[p->slots[slot] - 1].id = record->id;
+    else append(x, p, record->iid, record->id);
+    while (p->count > record->limits.count_max) drop_oldest(x, p);
+    x->added++;
+    sweep(x, p, record);
+}
+
+void stream_idmp_count_duplicate(struct stream *s)
+{
+    ensure(s)->duplicates++;
+}
+
+void stream_idmp_configure(struct stream *s, struct stream_idmp_limits limits, bool clear)
+{
+    CHECK(limits.duration_s <= STREAM_IDMP_DURATION_S_MAX);
+    CHECK(limits.count_max <= STREAM_IDMP_COUNT_MAX);
+    struct idempotence *x = ensure(s);
+    x->limits = limits;
+    if (clear) forget_all(x);
+}
+
+void stream_idmp_restore(struct stream *s, uint64_t added, uint64_t duplicates)
+{
+    struct idempotence *x = ensure(s);
+    x->added = added;
+    x->duplicates = duplicates;
+}
+
+/* ---- checking ---- */
+
+static size_t check_producer(const struct producer *p)
+{
+    size_t bytes = sizeof *p + p->entry.name.size + ring_bytes(p->capacity);
+    uint32_t used = 0;
+    CHECK(p->count > 0 && p->count <= p->capacity && p->count <= STREAM_IDMP_COUNT_MAX);
+    CHECK((p->capacity & (p->capacity - 1)) == 0 && p->start < p->capacity);
+    for (uint32_t i = 0; i < 2 * p->capacity; i++) used += p->slots[i] != 0;
+    CHECK(used == p->count);
+    for (uint32_t i = 0; i < p->count; i++) {
+        uint32_t place = (p->start + i) & (p->capacity - 1);
+        struct slice iid = {p->items[place].data, p->items[place].size};
+        CHECK(iid.size > 0 && p->items[place].hash == hash_of(iid));
+        CHECK(p->slots[find_slot(p, iid, p->items[place].hash)] == place + 1);
+        bytes += iid.size;
+    }
+    return bytes;
+}
+
+void stream_idmp_check(const struct stream *s)
+{
+    const struct idempotence *x = s->idempotence;
+    if (x == NULL) return;
+    size_t bytes = sizeof *x;
+    uint64_t iids = 0;
+    name_index_check(&x->producers);
+    for (uint32_t i = 0; i < x->producers.count; i++) {
+        const struct producer *p = producer_of(x->producers.members[i]);
+        bytes += check_producer(p);
+        iids += p->count;
+    }
+    CHECK(bytes == x->memory_bytes);
+    CHECK(iids == x->iids);
+}
