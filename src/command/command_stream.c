@@ -4,6 +4,7 @@
  * answered here and goes into the effect as a fact. */
 #include "base/limits.h"
 #include "command/commands.h"
+#include "command/stream_idempotence.h"
 #include "command/stream_remove.h"
 
 /* The ID of the new entry. False: refused. */
@@ -40,10 +41,6 @@ enum outcome command_xadd(struct command_context *c)
 {
     struct stream_add_options options;
     if (!argument_add_options(c, true, &options)) return OUTCOME_REPLIED;
-    if (options.producer != 0) {
-        reply_error_format(c->reply, REPLY_ERROR_UNSUPPORTED_OPTION, 4, "IDMP");
-        return OUTCOME_REPLIED;
-    }
     size_t fields = options.id_index + 1;
     if (fields + 2 > c->arguments_count || (c->arguments_count - fields) % 2 != 0) {
         reply_error_format(c->reply, REPLY_ERROR_ARITY, c->command->full_name);
@@ -62,11 +59,18 @@ enum outcome command_xadd(struct command_context *c)
     struct stream_id id, last = stream == NULL ? STREAM_ID_MIN : stream_last_id(stream);
     const struct slice *items = c->arguments + fields;
     size_t count = c->arguments_count - fields;
+    struct idempotent_message message;
+    idempotent_message_read(&message, c, &options, items, count);
+    if (idempotent_message_stored(&message, c, &key, stream, &id)) {
+        answer_stream_id(c->reply, id);
+        return OUTCOME_REPLIED;
+    }
     if (!decide_id(c, &options, last, &id) || !fields_fit(c, items, count)) return OUTCOME_REPLIED;
 
     db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_APPEND,
                                       .key = key,
                                       .stream_append = {id, items, count}});
+    idempotent_message_record(&message, c, &key, id);
     if (options.trim.given) remove_by_trim(c, &key, &options.trim);
     answer_stream_id(c->reply, id);
     return OUTCOME_REPLIED;

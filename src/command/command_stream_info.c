@@ -1,7 +1,7 @@
 /* command_stream_info.c - XINFO STREAM, GROUPS and CONSUMERS. The order of the fields is Redis':
  * libraries read them by position (redisson #2818). */
 #include "command/commands.h"
-#include "command/stream_arguments.h"
+#include "command/stream_idempotence.h"
 
 enum { FULL_COUNT = 10 }; /* entries and pending entries of each kind in XINFO STREAM FULL */
 
@@ -26,10 +26,13 @@ static void answer_field_id(struct reply *r, const char *name, struct stream_id 
     answer_stream_id(r, id);
 }
 
-/* The seven fields that both forms of XINFO STREAM begin with. The radix tree is Redis'; here it
+/* The thirteen fields that both forms of XINFO STREAM begin with. The radix tree is Redis'; here it
  * is the index of blocks, whose nodes are blocks and the index itself. */
-static void answer_stream_head(struct reply *r, const struct stream *stream)
+static void answer_stream_head(struct command_context *c, const struct stream *stream)
 {
+    struct reply *r = c->reply;
+    struct stream_idmp_limits limits = idempotence_limits(c, stream);
+    struct stream_idmp_figures figures;
     struct stream_id first = STREAM_ID_MIN;
     size_t blocks = stream_blocks_count(stream);
     stream_first_id(stream, &first);
@@ -40,6 +43,13 @@ static void answer_stream_head(struct reply *r, const struct stream *stream)
     answer_field_id(r, "max-deleted-entry-id", stream_max_deleted_id(stream));
     answer_field(r, "entries-added", stream_entries_added(stream));
     answer_field_id(r, "recorded-first-entry-id", first);
+    stream_idmp_measure(stream, &figures);
+    answer_field(r, "idmp-duration", limits.duration_s);
+    answer_field(r, "idmp-maxsize", limits.count_max);
+    answer_field(r, "pids-tracked", figures.producers);
+    answer_field(r, "iids-tracked", figures.iids);
+    answer_field(r, "iids-added", figures.added);
+    answer_field(r, "iids-duplicates", figures.duplicates);
 }
 
 static void answer_edge_entry(struct reply *r, const struct stream *stream, bool newest)
@@ -110,13 +120,14 @@ static void answer_groups(struct reply *r, const struct stream *stream, uint64_t
     }
 }
 
-static void answer_full(struct reply *r, const struct stream *stream, uint64_t limit)
+static void answer_full(struct command_context *c, const struct stream *stream, uint64_t limit)
 {
+    struct reply *r = c->reply;
     struct stream_range all = {STREAM_ID_MIN, STREAM_ID_MAX};
     uint64_t entries = stream_length(stream);
     if (limit != 0 && entries > limit) entries = limit;
-    reply_map(r, 9);
-    answer_stream_head(r, stream);
+    reply_map(r, 15);
+    answer_stream_head(c, stream);
     reply_bulk_text(r, "entries");
     answer_stream_entries(r, stream, all, false, entries);
     answer_groups(r, stream, limit);
@@ -137,8 +148,8 @@ enum outcome command_xinfo_stream(struct command_context *c)
     size_t options = c->arguments_count - 3;
     if (!require_stream(c, &stream)) return OUTCOME_REPLIED;
     if (options == 0) {
-        reply_map(c->reply, 10);
-        answer_stream_head(c->reply, stream);
+        reply_map(c->reply, 16);
+        answer_stream_head(c, stream);
         answer_field(c->reply, "groups", stream_groups_count(stream));
         answer_edge_entry(c->reply, stream, false);
         answer_edge_entry(c->reply, stream, true);
@@ -150,7 +161,7 @@ enum outcome command_xinfo_stream(struct command_context *c)
         if (!argument_integer(c, 5, &limit)) return OUTCOME_REPLIED;
         if (limit < 0) limit = FULL_COUNT;
     }
-    answer_full(c->reply, stream, (uint64_t)limit);
+    answer_full(c, stream, (uint64_t)limit);
     return OUTCOME_REPLIED;
 }
 

@@ -22,6 +22,7 @@ struct db {
     struct wal *wal; /* NULL: appendonly no */
     enum wal_policy policy;
     struct effect_target target;
+    struct stream_idmp_limits stream_idmp;
     struct effect_scratch scratch;
     int64_t now_ms;
 
@@ -70,6 +71,9 @@ struct db *db_open(const struct db_options *options, struct wal_recovery *recove
     struct random seeds = {options->random_seed};
     db->store = store_create(value_types, TYPES_COUNT, random_next(&seeds));
     db->target = (struct effect_target){db->store, options->stream_block};
+    db->stream_idmp =
+        (struct stream_idmp_limits){STREAM_IDMP_DURATION_S_DEFAULT, STREAM_IDMP_COUNT_DEFAULT};
+    if (options->stream_idmp.duration_s > 0) db_set_stream_idmp(db, options->stream_idmp);
     *recovery = (struct wal_recovery){0};
     *status = WAL_OPEN_OK;
     db->policy = options->policy;
@@ -124,6 +128,18 @@ void db_set_stream_block(struct db *db, struct stream_block_limits limits)
 struct stream_block_limits db_stream_block(const struct db *db)
 {
     return db->target.stream_block;
+}
+
+void db_set_stream_idmp(struct db *db, struct stream_idmp_limits limits)
+{
+    CHECK(limits.duration_s > 0 && limits.duration_s <= STREAM_IDMP_DURATION_S_MAX);
+    CHECK(limits.count_max > 0 && limits.count_max <= STREAM_IDMP_COUNT_MAX);
+    db->stream_idmp = limits;
+}
+
+struct stream_idmp_limits db_stream_idmp(const struct db *db)
+{
+    return db->stream_idmp;
 }
 
 /* ---- reading ---- */
@@ -318,6 +334,8 @@ static bool wakes(enum effect_kind kind)
     switch (kind) {
     case EFFECT_STREAM_TRIM:
     case EFFECT_STREAM_DELETE:
+    case EFFECT_STREAM_IDMP_RECORD:
+    case EFFECT_STREAM_IDMP_CONFIGURE:
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DESTROY:
     case EFFECT_GROUP_DELIVER:
@@ -411,15 +429,26 @@ void db_change(struct db *db, const struct effect *e)
     log_and_apply(db, e);
 }
 
-void db_consumer_seen(struct db *db, const struct store_key *key, struct slice group,
-                      struct slice consumer)
+/* The stream of a key that a command has just seen. */
+static struct stream *must_find_stream(struct db *db, const struct store_key *key)
 {
     struct value value;
     int64_t expiry_ms;
     CHECK(db->batch_open);
     CHECK(store_get(db->store, key, &value, &expiry_ms));
     CHECK(value.type == TYPE_STREAM);
-    stream_consumer_seen(value.body, group, consumer, db->now_ms);
+    return value.body;
+}
+
+void db_consumer_seen(struct db *db, const struct store_key *key, struct slice group,
+                      struct slice consumer)
+{
+    stream_consumer_seen(must_find_stream(db, key), group, consumer, db->now_ms);
+}
+
+void db_stream_duplicate(struct db *db, const struct store_key *key)
+{
+    stream_idmp_count_duplicate(must_find_stream(db, key));
 }
 
 lsn_t db_commit(struct db *db, bool *changed)

@@ -26,6 +26,7 @@ struct db_options {
     uint64_t segment_bytes;
     uint64_t random_seed;
     struct stream_block_limits stream_block;
+    struct stream_idmp_limits stream_idmp; /* 0: the room's defaults */
 };
 
 /* Recovers what the disk holds. NULL: recovery->problem says why (see wal_open_status). */
@@ -40,6 +41,9 @@ int64_t db_now_ms(const struct db *db);
 void db_set_policy(struct db *db, enum wal_policy policy);
 void db_set_stream_block(struct db *db, struct stream_block_limits limits);
 struct stream_block_limits db_stream_block(const struct db *db);
+/* What holds for streams that XCFGSET was not used on; neither is 0. */
+void db_set_stream_idmp(struct db *db, struct stream_idmp_limits limits);
+struct stream_idmp_limits db_stream_idmp(const struct db *db);
 
 /* ---- reading: inside a batch, on behalf of a command ---- */
 
@@ -94,9 +98,11 @@ void db_begin_reading(struct db *db);
 /* Applies the effect and writes it into the open batch. The command has checked that it fits. */
 void db_change(struct db *db, const struct effect *e);
 
-/* The one change that a crash may forget, hence no effect: when a consumer was last seen. */
+/* The two changes that a crash may forget, hence no effects: when a consumer was last seen, and how
+ * often idempotent producers sent something twice. */
 void db_consumer_seen(struct db *db, const struct store_key *key, struct slice group,
                       struct slice consumer);
+void db_stream_duplicate(struct db *db, const struct store_key *key);
 
 /* Ends the batch. The reply that was made meanwhile may leave when db_durable_lsn reaches the
  * result; 0: at once. *changed: the batch had effects. */

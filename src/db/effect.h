@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "store/store.h"
+#include "stream/idempotence.h"
 #include "stream/stream_group.h"
 
 enum effect_kind {
@@ -79,6 +80,18 @@ struct effect_stream_set_id {
     struct stream_id last_id;
     uint64_t entries_added;
     struct stream_id max_deleted_id;
+};
+
+struct effect_stream_idmp_record { /* XADD with IDMP: after the append; XIDMPRECORD */
+    struct slice producer;
+    struct slice iid;
+    struct stream_id id;
+    struct stream_idmp_limits limits; /* of what is forgotten on the occasion; neither is 0 */
+};
+
+struct effect_stream_idmp_configure { /* XCFGSET */
+    struct stream_idmp_limits limits; /* 0: as configured for all */
+    bool clear;                       /* forget all producers */
 };
 
 struct effect_group_create {

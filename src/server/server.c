@@ -77,6 +77,7 @@ static bool open_data(struct server *s, struct buf *problem)
                          DISK_BLOCK_BYTES * DISK_BLOCK_BYTES,
         .random_seed = entropy_u64(),
         .stream_block = settings_stream_block(s->config),
+        .stream_idmp = settings_stream_idmp(s->config),
     };
     enum wal_open_status status = WAL_OPEN_OK;
     s->db = db_open(&options, &s->recovery, &status);

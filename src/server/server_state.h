@@ -110,6 +110,7 @@ bool settings_prepare(struct server *s, struct buf *problem); /* at start, after
 bool settings_make_dir_absolute(struct config *c, struct buf *problem);
 struct engine_limits settings_engine_limits(const struct config *c);
 struct stream_block_limits settings_stream_block(const struct config *c);
+struct stream_idmp_limits settings_stream_idmp(const struct config *c);
 enum wal_policy settings_policy(const struct config *c);
 void settings_fill_host(struct server *s);
 

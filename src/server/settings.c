@@ -78,6 +78,13 @@ struct stream_block_limits settings_stream_block(const struct config *c)
         .entries_max = (size_t)config_number(c, CONFIG_STREAM_NODE_MAX_ENTRIES)};
 }
 
+struct stream_idmp_limits settings_stream_idmp(const struct config *c)
+{
+    return (struct stream_idmp_limits){
+        .duration_s = (uint32_t)config_number(c, CONFIG_STREAM_IDMP_DURATION),
+        .count_max = (uint32_t)config_number(c, CONFIG_STREAM_IDMP_MAXSIZE)};
+}
+
 enum wal_policy settings_policy(const struct config *c)
 {
     static const enum wal_policy policies[] = {WAL_SYNC_ALWAYS, WAL_SYNC_EVERYSEC, WAL_SYNC_NO};
@@ -91,6 +98,10 @@ static void apply(struct server *s, enum config_id id)
     case CONFIG_STREAM_NODE_MAX_BYTES:
     case CONFIG_STREAM_NODE_MAX_ENTRIES:
         db_set_stream_block(s->db, settings_stream_block(s->config));
+        break;
+    case CONFIG_STREAM_IDMP_DURATION:
+    case CONFIG_STREAM_IDMP_MAXSIZE:
+        db_set_stream_idmp(s->db, settings_stream_idmp(s->config));
         break;
     case CONFIG_CLIENT_OUTPUT_BUFFER_LIMIT:
     case CONFIG_CLIENT_QUERY_BUFFER_LIMIT:

@@ -1,0 +1,125 @@
+/* effect_idempotence.c - what streams remember of idempotent producers. Bodies in the log:
+ *
+ *   stream_idmp_record      producer (varint size, bytes) | iid (varint size, bytes) |
+ *                           id (two varints) | duration_s (varint) | count_max (varint)
+ *   stream_idmp_configure   duration_s (varint) | count_max (varint) | clear (1 byte, 0 or 1)
+ *
+ * A record follows the append of its entry in the same frame. It says what is forgotten on the
+ * occasion, so that a configuration that changes later does not change what a log means. */
+#include "base/check.h"
+#include "db/effect_functions.h"
+#include "stream/idempotence.h"
+
+static void encode_limits(struct buf *out, struct stream_idmp_limits limits)
+{
+    buf_append_varint(out, limits.duration_s);
+    buf_append_varint(out, limits.count_max);
+}
+
+static bool decode_limits(struct reader *in, struct stream_idmp_limits *limits)
+{
+    uint64_t duration_s, count_max;
+    if (!read_varint(in, &duration_s) || !read_varint(in, &count_max)) return false;
+    if (duration_s > STREAM_IDMP_DURATION_S_MAX || count_max > STREAM_IDMP_COUNT_MAX) return false;
+    *limits = (struct stream_idmp_limits){(uint32_t)duration_s, (uint32_t)count_max};
+    return true;
+}
+
+static void describe_limits(struct buf *out, struct stream_idmp_limits limits)
+{
+    buf_append_format(out, " duration_s=%u count_max=%u", (unsigned)limits.duration_s,
+                      (unsigned)limits.count_max);
+}
+
+void stream_idmp_record_encode(const struct effect *e, struct buf *out)
+{
+    const struct effect_stream_idmp_record *record = &e->stream_idmp_record;
+    CHECK(record->limits.duration_s > 0);
+    CHECK(record->limits.count_max > 0);
+    buf_append_bytes(out, record->producer);
+    buf_append_bytes(out, record->iid);
+    effect_encode_id(out, record->id);
+    encode_limits(out, record->limits);
+}
+
+bool stream_idmp_record_decode(struct effect *e, struct reader *in, struct effect_scratch *scratch)
+{
+    struct effect_stream_idmp_record *record = &e->stream_idmp_record;
+    (void)scratch;
+    return read_bytes(in, &record->producer) && record->producer.size > 0 &&
+           read_bytes(in, &record->iid) && record->iid.size > 0 &&
+           effect_decode_id(in, &record->id) && decode_limits(in, &record->limits) &&
+           record->limits.duration_s > 0 && record->limits.count_max > 0;
+}
+
+bool stream_idmp_record_apply(const struct effect *e, const struct effect_target *target)
+{
+    const struct effect_stream_idmp_record *record = &e->stream_idmp_record;
+    struct stream *stream = effect_find_stream(e, target);
+    if (stream == NULL) return false;
+    stream_idmp_record(stream, &(struct stream_idmp_record){record->producer, record->iid,
+                                                            record->id, record->limits});
+    return true;
+}
+
+void stream_idmp_record_describe(const struct effect *e, struct buf *out)
+{
+    buf_append_text(out, "producer=");
+    effect_describe_bytes(out, e->stream_idmp_record.producer);
+    buf_append_text(out, " iid=");
+    effect_describe_bytes(out, e->stream_idmp_record.iid);
+    buf_append_text(out, " id=");
+    effect_describe_id(out, e->stream_idmp_record.id);
+    describe_limits(out, e->stream_idmp_record.limits);
+}
+
+void stream_idmp_record_sample(struct effect *e, uint64_t seed, struct effect_scratch *scratch)
+{
+    (void)scratch;
+    e->stream_idmp_record = (struct effect_stream_idmp_record){
+        .producer = SLICE("shop-7"),
+        .iid = seed % 2 == 0 ? SLICE("order\0 1") : SLICE("o"),
+        .id = {seed * 7, UINT64_MAX - seed},
+        .limits = {1 + (uint32_t)(seed % STREAM_IDMP_DURATION_S_MAX),
+                   1 + (uint32_t)(seed % STREAM_IDMP_COUNT_MAX)}};
+}
+
+void stream_idmp_configure_encode(const struct effect *e, struct buf *out)
+{
+    encode_limits(out, e->stream_idmp_configure.limits);
+    buf_append_byte(out, e->stream_idmp_configure.clear ? 1 : 0);
+}
+
+bool stream_idmp_configure_decode(struct effect *e, struct reader *in,
+                                  struct effect_scratch *scratch)
+{
+    uint8_t clear;
+    (void)scratch;
+    if (!decode_limits(in, &e->stream_idmp_configure.limits) || !read_byte(in, &clear))
+        return false;
+    e->stream_idmp_configure.clear = clear == 1;
+    return clear <= 1;
+}
+
+bool stream_idmp_configure_apply(const struct effect *e, const struct effect_target *target)
+{
+    struct stream *stream = effect_find_stream(e, target);
+    if (stream == NULL) return false;
+    stream_idmp_configure(stream, e->stream_idmp_configure.limits, e->stream_idmp_configure.clear);
+    return true;
+}
+
+void stream_idmp_configure_describe(const struct effect *e, struct buf *out)
+{
+    buf_append_text(out, e->stream_idmp_configure.clear ? "clear" : "keep");
+    describe_limits(out, e->stream_idmp_configure.limits);
+}
+
+void stream_idmp_configure_sample(struct effect *e, uint64_t seed, struct effect_scratch *scratch)
+{
+    (void)scratch;
+    e->stream_idmp_configure = (struct effect_stream_idmp_configure){
+        .limits = {(uint32_t)(seed % STREAM_IDMP_DURATION_S_MAX),
+                   (uint32_t)(seed % STREAM_IDMP_COUNT_MAX)},
+        .clear = seed % 2 == 0};
+}
