@@ -81,6 +81,7 @@ enum outcome command_client_reply(struct command_context *c)
     struct client *client = c->client;
     if (argument_is(c, 2, "ON")) {
         client->reply_mode = CLIENT_REPLY_ON;
+        client->skip_reply = false; /* of this very request: it is always answered */
     } else if (argument_is(c, 2, "OFF")) {
         client->reply_mode = CLIENT_REPLY_OFF;
     } else if (argument_is(c, 2, "SKIP")) {

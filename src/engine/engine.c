@@ -38,7 +38,9 @@ struct engine {
 static struct session *session_after(const struct engine *e, uint64_t id)
 {
     const struct list *from = &e->sessions;
-    if (e->listed_last != NULL && e->listed_last->client.id == id) from = &e->listed_last->all;
+    struct session *last = e->listed_last;
+    if (last != NULL && last->client.id == id + 1) return last; /* listed, and now to be killed */
+    if (last != NULL && last->client.id <= id) from = &last->all;
     for (struct list *at = from->next; at != &e->sessions; at = at->next) {
         struct session *s = LIST_MEMBER(at, struct session, all);
         if (s->client.id > id) return s;
@@ -222,10 +224,13 @@ static void replied(struct engine *e, struct session *s, lsn_t lsn)
     if (is_ahead_of_log(e, lsn)) pause_session(e, s);
 }
 
-/* CLIENT REPLY: drops a reply that its client does not want. */
-static void apply_reply_mode(struct session *s, bool skip, uint64_t position)
+/* CLIENT REPLY: drops a reply that its client does not want. A request that waits keeps its
+ * skip_reply until it is answered. */
+static void apply_reply_mode(struct session *s, uint64_t position)
 {
     struct client *client = &s->client;
+    bool skip = client->skip_reply;
+    client->skip_reply = false;
     if (client->reply_mode == CLIENT_REPLY_ON && !skip) return;
     chain_truncate(&s->output, position);
     if (client->reply_mode != CLIENT_REPLY_SKIP) return;
@@ -251,11 +256,9 @@ static void go_on(struct engine *e, struct session *s)
 /* The reply of a command that waited is complete, and stands behind 'position'. */
 static void waited(struct engine *e, struct session *s, uint64_t position, lsn_t lsn)
 {
-    bool skip = s->client.skip_reply;
-    s->client.skip_reply = false;
     end_wait(e, s);
     session_move(s, SESSION_READY);
-    apply_reply_mode(s, skip, position);
+    apply_reply_mode(s, position);
     replied(e, s, lsn);
     go_on(e, s);
 }
@@ -299,11 +302,9 @@ static void execute(struct engine *e, struct session *s)
     struct wait wait = {0};
     struct command_context c = make_context(e, s, &reply, &wait);
     uint64_t position = s->output.appended;
-    bool skip = s->client.skip_reply;
     lsn_t lsn;
     c.arguments = s->parser.arguments;
     c.arguments_count = s->parser.arguments_count;
-    s->client.skip_reply = false;
     s->client.requests++;
     s->client.last_request_ms = e->now_ms;
     e->figures.requests++;
@@ -314,10 +315,9 @@ static void execute(struct engine *e, struct session *s)
     e->clock_ns = c.clock_ns;
     if (reply.failed) e->figures.error_replies++;
     if (outcome == OUTCOME_WAIT) {
-        s->client.skip_reply = skip; /* it is this command's, however long it waits */
         begin_wait(e, s, &wait, &c);
     } else {
-        apply_reply_mode(s, skip, position);
+        apply_reply_mode(s, position);
         replied(e, s, lsn);
     }
     if (e->waiters.count > 0) wake_touched(e);

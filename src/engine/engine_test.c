@@ -436,6 +436,12 @@ static void test_reply_modes(void **state)
     EXPECT(h, 0, ":3\r\n");
     send(h, 0, "CLIENT REPLY SKIP\r\nNOSUCH\r\nPING\r\n");
     EXPECT(h, 0, "+PONG\r\n");
+    send(h, 0, "CLIENT REPLY SKIP\r\nCLIENT REPLY SKIP\r\nPING\r\nECHO a\r\n");
+    EXPECT(h, 0, "$1\r\na\r\n");
+    send(h, 0, "CLIENT REPLY SKIP\r\nRESET\r\nPING\r\n");
+    EXPECT(h, 0, "+PONG\r\n");
+    send(h, 0, "CLIENT REPLY SKIP\r\nCLIENT REPLY ON\r\nPING\r\n"); /* ON is always heard */
+    EXPECT(h, 0, "+OK\r\n+PONG\r\n");
     close_house(h);
 }
 
@@ -549,6 +555,20 @@ static void test_kill(void **state)
     close_house(h);
 }
 
+/* Killing or listing every one of very many sessions is one walk over them. (Were it one for each,
+ * nobody would live to see the end of this test.) */
+static void test_kill_very_many(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 * 1000 };
+    struct house *h = open_house(GIB, GIB);
+    connect(h, 0);
+    for (int i = 0; i < COUNT; i++) connect(h, 1);
+    send(h, 0, "CLIENT KILL TYPE normal\r\n");
+    EXPECT(h, 0, ":300000\r\n");
+    close_house(h);
+}
+
 /* A session that is killed in the tick in which it has sent something executes nothing more. */
 static void test_kill_one_with_input(void **state)
 {
@@ -647,6 +667,7 @@ int main(void)
         cmocka_unit_test(test_output_limit),
         cmocka_unit_test(test_before_login),
         cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_kill_very_many),
         cmocka_unit_test(test_kill_one_with_input),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_stop_ends_expiry),
