@@ -60,6 +60,17 @@ static bool read_position(struct command_context *c, const struct stream *stream
     return true;
 }
 
+/* The same for SETID, where Redis takes "-" and "+" too. */
+static bool read_new_position(struct command_context *c, const struct stream *stream,
+                              struct stream_id *position)
+{
+    bool first = slice_equal(c->arguments[4], SLICE("-"));
+    bool last = slice_equal(c->arguments[4], SLICE("+"));
+    if (!first && !last) return read_position(c, stream, position);
+    *position = first ? STREAM_ID_MIN : STREAM_ID_MAX;
+    return true;
+}
+
 enum outcome command_xgroup_create(struct command_context *c)
 {
     struct store_key key = argument_key(c, 2);
@@ -91,7 +102,7 @@ enum outcome command_xgroup_setid(struct command_context *c)
     if (!read_group_options(c, false, &options)) return OUTCOME_REPLIED;
     if (!require_stream(c, &key, &stream)) return OUTCOME_REPLIED;
     if (require_group(c, stream) == NULL) return OUTCOME_REPLIED;
-    if (!read_position(c, stream, &position)) return OUTCOME_REPLIED;
+    if (!read_new_position(c, stream, &position)) return OUTCOME_REPLIED;
     db_change(c->db,
               &(struct effect){.kind = EFFECT_GROUP_SET_ID,
                                .key = key,

@@ -26,10 +26,27 @@ static void test_approximate_trimming_of_what_is_acknowledged(void **state)
     fixture_close(f);
 }
 
+/* SETID takes the ends of all IDs by name, CREATE does not. */
+static void test_position_of_a_group(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_open();
+    CONVERSE(
+        f, {"XADD s 1-1 a 1", "$3\r\n1-1\r\n"}, {"XGROUP CREATE s g 0", "+OK\r\n"},
+        {"XGROUP SETID s g +", "+OK\r\n"}, {"XREADGROUP GROUP g c STREAMS s >", "*-1\r\n"},
+        {"XGROUP SETID s g -", "+OK\r\n"},
+        {"XREADGROUP GROUP g c STREAMS s >",
+         "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n"},
+        {"XGROUP CREATE s h +", "-ERR Invalid stream ID specified as stream command argument\r\n"},
+        {"XPENDING s g 0 (9 5 nobody more", "*0\r\n"});
+    fixture_close(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_approximate_trimming_of_what_is_acknowledged),
+        cmocka_unit_test(test_position_of_a_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
