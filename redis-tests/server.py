@@ -53,13 +53,15 @@ def send_command(port, *words, timeout=5.0):
 
 
 class Server:
-    """One server process and its directory. `directory` None: a temporary one, removed by close."""
+    """One server process and its directory. `directory` None: a temporary one, removed by close;
+    `binary` None: the server under test."""
 
-    def __init__(self, options=(), directory=None, prefix=()):
+    def __init__(self, options=(), directory=None, prefix=(), binary=None):
         self.options = list(options)
         self.owns_directory = directory is None
         self.directory = directory or tempfile.mkdtemp(prefix="irmak-test-")
         self.prefix = list(prefix)
+        self.binary = binary or server_binary()
         self.unix_socket = os.path.join(self.directory, "server.sock")
         self.log_path = os.path.join(self.directory, "stderr.log")
         self.port = None
@@ -77,7 +79,7 @@ class Server:
 
     def _launch(self, port):
         command = self.prefix + [
-            server_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", self.directory,
+            self.binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", self.directory,
             "--unixsocket", self.unix_socket, "--appendonly", "yes", "--appendfsync", "always",
             "--save", ""] + self.options
         with open(self.log_path, "ab") as log:

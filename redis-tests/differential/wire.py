@@ -14,7 +14,7 @@ NULL_BULK = ("$", None)
 NULL_ARRAY = ("*", None)
 NULL = ("_", None)
 RECEIVE_SIZE = 1 << 20
-REPLY_SECONDS = 30.0
+REPLY_SECONDS = 10.0
 
 _INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
 _LENGTH = re.compile(rb"0|[1-9][0-9]*")
@@ -151,7 +151,7 @@ class Link:
             part = self.socket.recv(RECEIVE_SIZE)
         except ConnectionResetError:
             part = b""
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             raise Silent(bytes(self.received)) from None
         if not part:
             raise Closed(bytes(self.received))
