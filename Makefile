@@ -83,11 +83,12 @@ endif
 # --- sources -------------------------------------------------------------------------------------
 
 ROOMS       := $(notdir $(patsubst %/,%,$(wildcard src/*/)))
-sources_in   = $(filter-out %_test.c $(MEMORY_NOT) src/server/main.c,$(wildcard src/$1/*.c))
+sources_in   = $(filter-out %_test.c %/main.c $(MEMORY_NOT),$(wildcard src/$1/*.c))
 test_objects = $(patsubst %.c,$(TEST_OBJ)/%.o,$1)
 
 SERVER_MAIN    := $(wildcard src/server/main.c)
-SERVER_SOURCES := $(foreach room,$(ROOMS),$(call sources_in,$(room))) $(SERVER_MAIN)
+SERVER_SOURCES := $(foreach room,$(filter-out check,$(ROOMS)),$(call sources_in,$(room))) \
+    $(SERVER_MAIN)
 SERVER_OBJECTS := $(patsubst %.c,$(SERVER_OBJ)/%.o,$(SERVER_SOURCES))
 LIBRARY        := $(foreach room,$(ROOMS),$(call sources_in,$(room)))
 
@@ -102,6 +103,7 @@ INTEGRATION_PARTS   := $(filter-out %_test.c,$(wildcard tests/integration/*.c))
 BENCH_SOURCES       := $(wildcard tests/bench/*_bench.c)
 
 SERVER := $(if $(SERVER_MAIN),$(DIR)/irmak-server)
+CHECK  := $(DIR)/irmak-check
 SIM    := $(if $(SIM_MAIN),$(DIR)/irmak-sim)
 UNIT_PROGRAMS        := $(UNIT_SOURCES:src/%.c=$(DIR)/test/%)
 SIM_TEST_PROGRAMS    := $(SIM_TESTS:tests/%.c=$(DIR)/test/%)
@@ -113,8 +115,9 @@ comma := ,
 $(foreach line,$(shell awk -F: '/^[a-z]+:/ { gsub(/^ +| +$$/, "", $$2); gsub(/ +/, ",", $$2); \
         print $$1 ":" $$2 }' tests/tidy/layers.txt),$(eval \
     knows_$(word 1,$(subst :, ,$(line))) := $(subst $(comma), ,$(word 2,$(subst :, ,$(line))))))
-knows_server := $(filter-out server,$(ROOMS))
+knows_server := $(filter-out server check,$(ROOMS))
 reach = $(sort $1 $(foreach room,$(knows_$1),$(call reach,$(room))))
+CHECK_SOURCES := $(foreach room,$(call reach,check),$(call sources_in,$(room))) src/check/main.c
 # The objects for the unit test with stem room/name_test.
 unit_objects = $(call test_objects,$(foreach room,$(call reach,$(patsubst %/,%,$(dir $1))),\
     $(call sources_in,$(room))))
@@ -129,7 +132,7 @@ run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STAT
 .PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy \
         tidy-fast format bench fuzz soak deps install clean help
 
-all: ## build the server: build/irmak-server
+all: ## build the server and its tool: build/irmak-server, build/irmak-check
 	+@$(again) programs
 
 run: ## install what is missing, build, and start the server with conf/irmak.conf
@@ -205,6 +208,7 @@ deps: ## install what building and testing needs
 install: all ## install under PREFIX=/usr/local, staged in DESTDIR
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(SYSCONFDIR)/irmak'
 	install -m 755 $(BUILD)/irmak-server '$(DESTDIR)$(BINDIR)/irmak-server'
+	install -m 755 $(BUILD)/irmak-check '$(DESTDIR)$(BINDIR)/irmak-check'
 	install -m 644 conf/irmak.conf '$(DESTDIR)$(SYSCONFDIR)/irmak/irmak.conf.example'
 	test -e '$(DESTDIR)$(SYSCONFDIR)/irmak/irmak.conf' || \
 	    install -m 640 conf/irmak.conf '$(DESTDIR)$(SYSCONFDIR)/irmak/irmak.conf'
@@ -227,7 +231,7 @@ endef
 
 .PHONY: programs tests unit-programs sim-programs integration-programs bench-programs \
         analysed FORCE
-programs: $(SERVER) $(if $(SERVER),,no-server)
+programs: $(SERVER) $(if $(SERVER),,no-server) $(CHECK)
 tests: unit-programs sim-programs integration-programs
 unit-programs: $(UNIT_PROGRAMS) $(if $(filter *,$(ROOM)),$(SIM_TEST_PROGRAMS))
 sim-programs: $(SIM)
@@ -247,8 +251,8 @@ $(DIR)/flags: FORCE
 # Rewritten only when sources come or go, so that a removed one is linked no longer.
 $(DIR)/sources: FORCE
 	@mkdir -p $(@D)
-	@echo '$(SERVER_SOURCES) $(SIM_PARTS)' | cmp -s - $@ || \
-	    echo '$(SERVER_SOURCES) $(SIM_PARTS)' > $@
+	@echo '$(SERVER_SOURCES) $(CHECK_SOURCES) $(SIM_PARTS)' | cmp -s - $@ || \
+	    echo '$(SERVER_SOURCES) $(CHECK_SOURCES) $(SIM_PARTS)' > $@
 
 # Without the libraries nothing compiles: say what is missing instead.
 ifeq ($(PACKAGE_LIBS),)
@@ -274,6 +278,10 @@ $(TEST_OBJ)/%.o: %.c $(DIR)/flags | $(LIBRARIES)
 $(TEST_OBJ)/tests/integration/%.o: CFLAGS_ALL += $(call package_flags,--cflags,hiredis)
 
 $(DIR)/irmak-server: $(SERVER_OBJECTS) $(DIR)/sources
+	@mkdir -p $(@D)
+	$(call link,$(ALWAYS) $(SERVER_OPT))
+
+$(DIR)/irmak-check: $(CHECK_SOURCES:%.c=$(SERVER_OBJ)/%.o) $(DIR)/sources
 	@mkdir -p $(@D)
 	$(call link,$(ALWAYS) $(SERVER_OPT))
 
@@ -311,6 +319,6 @@ $(BUILD)/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy tests/tidy/analyse.sh
 	$(call say,TIDY $<)tests/tidy/analyse.sh $< \
 	    $(filter-out -Werror,$(WARNINGS)) $(PACKAGE_CFLAGS) > $@
 
--include $(patsubst %.c,$(SERVER_OBJ)/%.d,$(SERVER_SOURCES) $(BENCH_SOURCES))
+-include $(patsubst %.c,$(SERVER_OBJ)/%.d,$(SERVER_SOURCES) $(CHECK_SOURCES) $(BENCH_SOURCES))
 -include $(patsubst %.c,$(TEST_OBJ)/%.d,$(LIBRARY) $(SIM_PARTS) $(SIM_MAIN) $(UNIT_SOURCES) \
     $(SIM_TESTS) $(INTEGRATION_SOURCES) $(INTEGRATION_PARTS))

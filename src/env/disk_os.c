@@ -45,7 +45,7 @@ struct disk_file {
 struct disk_os {
     struct disk disk; /* first: what the caller holds */
     int directory;
-    int lock;
+    int lock; /* -1: none is held (disk_os_open_existing) */
 };
 
 static enum disk_status status_of(int error)
@@ -296,14 +296,8 @@ static const struct disk_operations operations = {
     .now_ns = os_now_ns,
 };
 
-/* Opens the directory, making it (but not its parents) when it is absent. */
 static int open_directory(const char *path, char *problem, size_t problem_size)
 {
-    if (mkdir(path, DIRECTORY_MODE) != 0 && errno != EEXIST) {
-        snprintf(problem, problem_size, "the directory '%s' cannot be made: %s", path,
-                 strerror(errno));
-        return -1;
-    }
     int directory;
     do {
         directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -316,7 +310,26 @@ static int open_directory(const char *path, char *problem, size_t problem_size)
 }
 
 /* The lock belongs to the open file and not to its name or content: it ends with the process,
- * however that ends. The number of the process in it is for the message only. */
+ * however that ends. */
+static bool hold(int lock, const char *path, char *problem, size_t problem_size)
+{
+    char owner[LOCK_TEXT_BYTES] = {0};
+    if (flock(lock, LOCK_EX | LOCK_NB) == 0) return true;
+    int error = errno;
+    ssize_t size = pread(lock, owner, sizeof(owner) - 1, 0);
+    while (size > 0 && owner[size - 1] == '\n') owner[--size] = '\0';
+    if (error == EWOULDBLOCK) {
+        snprintf(problem, problem_size,
+                 "the directory '%s' is in use by another server (process %s)", path,
+                 size > 0 ? owner : "unknown");
+    } else {
+        snprintf(problem, problem_size, "the directory '%s' cannot be locked: %s", path,
+                 strerror(error));
+    }
+    return false;
+}
+
+/* The number of the process in the lock file is for the message only. */
 static int take_lock(int directory, const char *path, char *problem, size_t problem_size)
 {
     int lock = open_name(directory, LOCK_NAME, O_RDWR | O_CREAT);
@@ -325,22 +338,11 @@ static int take_lock(int directory, const char *path, char *problem, size_t prob
                  strerror(errno));
         return -1;
     }
-    char owner[LOCK_TEXT_BYTES] = {0};
-    if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        int error = errno;
-        ssize_t size = pread(lock, owner, sizeof(owner) - 1, 0);
-        while (size > 0 && owner[size - 1] == '\n') owner[--size] = '\0';
-        if (error == EWOULDBLOCK) {
-            snprintf(problem, problem_size,
-                     "the directory '%s' is in use by another server (process %s)", path,
-                     size > 0 ? owner : "unknown");
-        } else {
-            snprintf(problem, problem_size, "the directory '%s' cannot be locked: %s", path,
-                     strerror(error));
-        }
+    if (!hold(lock, path, problem, problem_size)) {
         (void)close(lock);
         return -1;
     }
+    char owner[LOCK_TEXT_BYTES];
     int size = snprintf(owner, sizeof(owner), "%ld\n", (long)getpid());
     bool named = ftruncate(lock, 0) == 0 && pwrite(lock, owner, (size_t)size, 0) == size;
     /* On a full disk the lock holds all the same, only the message has no number to name. */
@@ -348,20 +350,47 @@ static int take_lock(int directory, const char *path, char *problem, size_t prob
     return lock;
 }
 
-struct disk *disk_os_open(const char *path, char *problem, size_t problem_size)
+static struct disk *create(int directory, int lock)
 {
-    CHECK(path != NULL && problem != NULL && problem_size > 0);
-    int directory = open_directory(path, problem, problem_size);
-    if (directory < 0) return NULL;
-    int lock = take_lock(directory, path, problem, problem_size);
-    if (lock < 0) {
-        (void)close(directory);
-        return NULL;
-    }
     struct disk_os *d = memory_allocate(sizeof(*d));
     *d = (struct disk_os){.directory = directory, .lock = lock};
     d->disk = (struct disk){.operations = &operations, .context = d};
     return &d->disk;
+}
+
+struct disk *disk_os_open(const char *path, char *problem, size_t problem_size)
+{
+    CHECK(path != NULL && problem != NULL && problem_size > 0);
+    if (mkdir(path, DIRECTORY_MODE) != 0 && errno != EEXIST) {
+        snprintf(problem, problem_size, "the directory '%s' cannot be made: %s", path,
+                 strerror(errno));
+        return NULL;
+    }
+    int directory = open_directory(path, problem, problem_size);
+    if (directory < 0) return NULL;
+    int lock = take_lock(directory, path, problem, problem_size);
+    if (lock >= 0) return create(directory, lock);
+    (void)close(directory);
+    return NULL;
+}
+
+struct disk *disk_os_open_existing(const char *path, bool locking, char *problem,
+                                   size_t problem_size)
+{
+    CHECK(path != NULL && problem != NULL && problem_size > 0);
+    int directory = open_directory(path, problem, problem_size);
+    if (directory < 0) return NULL;
+    int lock = locking ? open_name(directory, LOCK_NAME, O_RDONLY) : -1;
+    bool usable = lock >= 0 ? hold(lock, path, problem, problem_size) : true;
+    if (lock < 0 && locking && errno != ENOENT) {
+        snprintf(problem, problem_size, "the lock of the directory '%s' cannot be opened: %s", path,
+                 strerror(errno));
+        usable = false;
+    }
+    if (usable) return create(directory, lock);
+    if (lock >= 0) (void)close(lock);
+    (void)close(directory);
+    return NULL;
 }
 
 void disk_os_close(struct disk *disk)
@@ -369,7 +398,7 @@ void disk_os_close(struct disk *disk)
     CHECK(disk != NULL);
     struct disk_os *d = disk->context;
     CHECK(&d->disk == disk);
-    (void)close(d->lock);
+    if (d->lock >= 0) (void)close(d->lock);
     (void)close(d->directory);
     memory_free(d, sizeof(*d));
 }

@@ -256,9 +256,36 @@ static void test_clock_and_entropy(void **state)
     assert_true(zeros < 100);
 }
 
+/* A tool that looks takes the lock if there is one, makes nothing and writes nothing. */
+static void test_looking_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char problem[256] = "", path[96];
+    assert_null(disk_os_open_existing(f->path, true, problem, sizeof(problem)));
+    assert_non_null(strstr(problem, "is in use by another server (process "));
+    struct disk *looking = disk_os_open_existing(f->path, false, problem, sizeof(problem));
+    assert_non_null(looking);
+    disk_os_close(looking);
+    disk_os_close(f->disk);
+    f->disk = disk_os_open_existing(f->path, true, problem, sizeof(problem));
+    assert_non_null(f->disk);
+    assert_null(disk_os_open(f->path, problem, sizeof(problem)));
+    snprintf(path, sizeof(path), "%s/lock", f->path);
+    disk_os_close(f->disk);
+    assert_int_equal(unlink(path), 0);
+    f->disk = disk_os_open_existing(f->path, true, problem, sizeof(problem));
+    assert_non_null(f->disk);
+    assert_int_equal(access(path, F_OK), -1);
+    snprintf(path, sizeof(path), "%s/none", f->path);
+    assert_null(disk_os_open_existing(path, true, problem, sizeof(problem)));
+    assert_non_null(strstr(problem, "cannot be opened"));
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_looking_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_write, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
