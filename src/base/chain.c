@@ -70,9 +70,26 @@ void chain_deinit(struct chain *c)
     *c = (struct chain){0};
 }
 
+static bool is_over_limit(const struct chain *c)
+{
+    return c->unsent_max > 0 && c->appended - c->sent > c->unsent_max;
+}
+
+/* Room for bytes that will not be sent: one block, written over and over. */
+static char *extend_spoilt(struct chain *c)
+{
+    struct chain_block *block = c->spoilt ? c->last : add_block(c, CHAIN_BLOCK_BYTES_MAX);
+    CHECK(block->capacity == CHAIN_BLOCK_BYTES_MAX);
+    c->spoilt = true;
+    c->end = block->bytes;
+    c->room = block->capacity;
+    return c->end;
+}
+
 char *chain_extend(struct chain *c, size_t size)
 {
     CHECK(size <= CHAIN_BLOCK_BYTES_MAX);
+    if (is_over_limit(c)) return extend_spoilt(c);
     /* The whole block, not its capacity, is a power of two: that is what the allocator has. */
     size_t total = CHAIN_BLOCK_BYTES_MIN;
     if (c->last != NULL && c->last->shared == NULL) total = c->last->memory_bytes * 2;
@@ -108,6 +125,10 @@ void chain_append_shared(struct chain *c, struct shared *s, struct slice bytes)
     }
     CHECK(bytes.data >= s->data);
     CHECK(bytes.size <= s->size - (size_t)(bytes.data - s->data));
+    if (c->spoilt) {
+        c->appended += bytes.size;
+        return;
+    }
     struct chain_block *block = add_block(c, 0);
     block->shared = shared_acquire(s);
     block->data = bytes.data;
@@ -131,6 +152,7 @@ void chain_truncate(struct chain *c, uint64_t position)
     CHECK(position <= c->appended);
     if (position == c->appended) return;
     c->appended = position;
+    c->spoilt = false;
     if (position == c->sent) {
         empty(c);
         return;
@@ -150,6 +172,7 @@ size_t chain_vectors(const struct chain *c, struct iovec *vectors, size_t count)
 {
     CHECK(c->sent <= c->released);
     CHECK(c->released <= c->appended);
+    CHECK(!c->spoilt);
     size_t filled = 0;
     uint64_t position = c->sent;
     const struct chain_block *block = c->first;

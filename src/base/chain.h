@@ -8,8 +8,13 @@
  *      sent ........ released ........ appended
  *      | may leave   | waits for LSN   |
  *
+ * A reply may be far larger than its request, and whether it is too large is asked when it is
+ * complete. So a chain with a limit keeps no more than that: what is appended beyond it only counts,
+ * the memory is used again and again. Such a chain is spoilt: it is truncated to where it was
+ * before, or never sent.
+ *
  * Invariants: sent <= released <= appended; a chain whose bytes were all consumed holds no memory
- * beyond the struct. */
+ * beyond the struct; a spoilt chain has no vectors. */
 #ifndef BASE_CHAIN_H
 #define BASE_CHAIN_H
 
@@ -38,6 +43,8 @@ struct chain {
     uint64_t released;
     uint64_t appended;
     size_t memory_bytes; /* of blocks and of referenced values, for output limits */
+    uint64_t unsent_max; /* set by the owner; 0: no limit */
+    bool spoilt;         /* more than unsent_max bytes were appended, and are not all kept */
 };
 
 void chain_deinit(struct chain *c);
@@ -68,7 +75,8 @@ void chain_append_shared(struct chain *c, struct shared *s, struct slice bytes);
 /* Bytes up to this position may leave. position must not go back nor beyond 'appended'. */
 void chain_release(struct chain *c, uint64_t position);
 
-/* Drops the unreleased bytes after 'position' (>= released): a reply that is not to be sent. */
+/* Drops the unreleased bytes after 'position' (>= released): a reply that is not to be sent. If the
+ * chain is spoilt, position is from before. */
 void chain_truncate(struct chain *c, uint64_t position);
 
 /* Fills up to 'count' iovecs with released bytes; returns how many. Valid until chain_consume. */

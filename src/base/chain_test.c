@@ -176,9 +176,45 @@ static void test_growth(void **state)
     assert_int_equal(c.memory_bytes, 0);
 }
 
+/* With a limit the memory stays near it, whatever is appended and however; the count goes on. Back
+ * at where it was before, the chain is as good as ever. */
+static void test_limit(void **state)
+{
+    (void)state;
+    enum { LIMIT = 1000 * 1000, ROUNDS = 100 * 1000 };
+    struct chain c = {.unsent_max = LIMIT};
+    struct shared *s = shared_create_sized(CHAIN_SHARED_BYTES_MIN, CHAIN_SHARED_BYTES_MIN);
+    static char text[5000];
+    memset(s->data, 'v', s->size);
+    memset(text, 't', sizeof text);
+    chain_append(&c, SLICE("before"));
+    uint64_t expected = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        chain_append(&c, (struct slice){text, sizeof text});
+        chain_append_shared(&c, s, shared_slice(s));
+        memcpy(chain_reserve(&c, 6), "inside", 6);
+        chain_advance(&c, 6);
+        expected += sizeof text + s->size + 6;
+    }
+    assert_true(c.spoilt);
+    assert_int_equal(c.appended, 6 + expected);
+    assert_in_range(c.memory_bytes, 0, 2 * LIMIT);
+    chain_truncate(&c, 6);
+    assert_false(c.spoilt);
+    assert_int_equal(s->references, 1);
+    chain_append(&c, SLICE(" after"));
+    chain_release(&c, c.appended);
+    struct iovec vector;
+    assert_int_equal(chain_vectors(&c, &vector, 1), 1);
+    assert_int_equal(vector.iov_len, 12);
+    assert_memory_equal(vector.iov_base, "before after", 12);
+    chain_deinit(&c);
+    shared_release(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_model), cmocka_unit_test(test_shared),
-                                       cmocka_unit_test(test_growth)};
+                                       cmocka_unit_test(test_growth), cmocka_unit_test(test_limit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,6 +305,7 @@ static void execute(struct engine *e, struct session *s)
     lsn_t lsn;
     c.arguments = s->parser.arguments;
     c.arguments_count = s->parser.arguments_count;
+    s->output.unsent_max = e->limits.output_bytes_max;
     s->client.requests++;
     s->client.last_request_ms = e->now_ms;
     e->figures.requests++;

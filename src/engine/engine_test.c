@@ -518,6 +518,33 @@ static void test_output_limit(void **state)
     close_house(h);
 }
 
+/* A short request may ask for a reply far beyond the limit: it is not kept while it is made. */
+static void test_reply_beyond_limit(void **state)
+{
+    (void)state;
+    enum { KEYS = 10000 };
+    struct house *h = open_plain();
+    struct engine_figures figures;
+    struct buf text = {0};
+    buf_append_text(&text, "SETRANGE k 15359 x\r\nMGET");
+    for (int i = 0; i < KEYS; i++) buf_append_text(&text, " k");
+    buf_append_text(&text, "\r\n");
+    send_bytes(h, 0, text.data, text.size);
+    assert_true(session_finished(h->sessions[0]));
+    engine_measure(h->engine, &figures);
+    assert_int_equal(figures.output_limit_closes, 1);
+    assert_in_range(figures.client_memory_bytes, MIB, 3 * MIB);
+    /* One whose replies are not wanted goes on. */
+    text.size = 0;
+    buf_append_text(&text, "CLIENT REPLY OFF\r\nMGET");
+    for (int i = 0; i < KEYS; i++) buf_append_text(&text, " k");
+    buf_append_text(&text, "\r\nCLIENT REPLY ON\r\nSTRLEN k\r\n");
+    send_bytes(h, 1, text.data, text.size);
+    EXPECT(h, 1, "+OK\r\n:15360\r\n");
+    buf_deinit(&text);
+    close_house(h);
+}
+
 /* Before login little may be asked for, and little is kept for who does not read. */
 static void test_before_login(void **state)
 {
@@ -665,6 +692,7 @@ int main(void)
         cmocka_unit_test(test_skip_a_wait),
         cmocka_unit_test(test_pause),
         cmocka_unit_test(test_output_limit),
+        cmocka_unit_test(test_reply_beyond_limit),
         cmocka_unit_test(test_before_login),
         cmocka_unit_test(test_kill),
         cmocka_unit_test(test_kill_very_many),
