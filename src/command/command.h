@@ -24,9 +24,19 @@ enum outcome { OUTCOME_REPLIED, OUTCOME_WAIT };
  * pointers. deadline_ms is fixed on entry: a wake-up that finds nothing must not restart it. */
 struct wait {
     int64_t deadline_ms; /* tick time; 0: for ever */
+    /* When 'again' is to be called although no key changed; 0: never. 'again' sets it anew, to
+     * later than now, when it returns OUTCOME_WAIT. */
+    int64_t wake_ms;
     unsigned database;
     size_t keys_first; /* the keys are the arguments keys_first .. keys_first + keys_count - 1 */
     size_t keys_count;
+    /* Waiters for one group of a key find the same: when the oldest of them finds nothing, the
+     * others are not tried for that change. cohort_argument is the argument with the group's name;
+     * 0: each waiter is tried. cohort_number: those of a group that also wait for pending entries
+     * to become so many milliseconds idle; only the oldest of each such cohort has a wake_ms that
+     * counts, the next one is tried when it becomes the oldest. -1: for new entries only. */
+    size_t cohort_argument;
+    int64_t cohort_number;
     enum outcome (*again)(struct command_context *c, struct wait *w);
     void (*expired)(struct reply *r); /* writes the reply of a deadline that passed */
     void *plan;       /* heap memory of plan_size bytes without pointers into itself, or NULL; */

@@ -36,9 +36,9 @@ struct db {
     lsn_t database_changed[DATABASES_COUNT]; /* newest change of any key */
     lsn_t all_changed[DATABASES_COUNT];      /* newest change of all keys: FLUSHDB */
 
-    bool watching;
-    struct buf touched;      /* queue: database (1 byte), all (1 byte), name (varint size, bytes) */
-    size_t touched_taken;    /* bytes of it that were handed out */
+    enum db_watching watching;
+    struct buf touched;   /* queue: database (1 byte), touch (1 byte), name (varint size, bytes) */
+    size_t touched_taken; /* bytes of it that were handed out */
     struct buf touched_name; /* the one that was handed out last */
 
     uint64_t effects;
@@ -319,17 +319,22 @@ void db_begin_reading(struct db *db)
     db->batch_reads = true;
 }
 
-static void touch(struct db *db, unsigned database, struct slice name, bool all)
+/* Whom a change may wake: nobody, those who wait for pending entries, all who wait for the key, or
+ * for any key of the database. */
+enum touch { TOUCH_NONE, TOUCH_PENDING, TOUCH_KEY, TOUCH_ALL };
+
+static void touch(struct db *db, unsigned database, struct slice name, enum touch kind)
 {
+    enum db_watching needed = kind == TOUCH_PENDING ? DB_WATCH_PENDING : DB_WATCH_KEYS;
+    if (kind == TOUCH_NONE || db->watching < needed) return;
     buf_append_byte(&db->touched, (uint8_t)database);
-    buf_append_byte(&db->touched, all ? 1 : 0);
+    buf_append_byte(&db->touched, (uint8_t)kind);
     buf_append_bytes(&db->touched, name);
 }
 
-/* Can the effect end a wait? What happens inside a consumer group cannot: nobody waits for an
- * entry to be delivered or acknowledged, and waking every reader of a busy group would cost more
- * than the delivery. */
-static bool wakes(enum effect_kind kind)
+/* Whose wait can the effect end? What happens inside a consumer group ends no wait for new entries,
+ * and waking a reader of a busy group for it would cost more than the delivery. */
+static enum touch wakes(enum effect_kind kind)
 {
     switch (kind) {
     case EFFECT_STREAM_TRIM:
@@ -338,9 +343,9 @@ static bool wakes(enum effect_kind kind)
     case EFFECT_STREAM_IDMP_CONFIGURE:
     case EFFECT_CONSUMER_CREATE:
     case EFFECT_CONSUMER_DESTROY:
+    case EFFECT_GROUP_ACKNOWLEDGE: return TOUCH_NONE;
     case EFFECT_GROUP_DELIVER:
-    case EFFECT_GROUP_ACKNOWLEDGE:
-    case EFFECT_GROUP_CLAIM: return false;
+    case EFFECT_GROUP_CLAIM: return TOUCH_PENDING;
     case EFFECT_KEY_DELETE:
     case EFFECT_KEY_EXPIRE:
     case EFFECT_KEY_RENAME:
@@ -354,16 +359,16 @@ static bool wakes(enum effect_kind kind)
     case EFFECT_STREAM_SET_ID:
     case EFFECT_GROUP_CREATE:
     case EFFECT_GROUP_SET_ID:
-    case EFFECT_GROUP_DESTROY: return true;
+    case EFFECT_GROUP_DESTROY: return TOUCH_KEY;
     }
     CHECK(false);
-    return true;
+    return TOUCH_KEY;
 }
 
 /* Notes that the open batch changes a key, for readers that must wait and for waiters. */
-static void note_key(struct db *db, const struct store_key *key, bool waking)
+static void note_key(struct db *db, const struct store_key *key, enum touch kind)
 {
-    if (db->watching && waking) touch(db, key->database, key->name, false);
+    touch(db, key->database, key->name, kind);
     if (db->wal == NULL) return;
     lsn_t lsn = wal_appended_lsn(db->wal) + 1;
     db->changed[changed_index(key)] = lsn;
@@ -372,7 +377,7 @@ static void note_key(struct db *db, const struct store_key *key, bool waking)
 
 static void note_database(struct db *db, unsigned database)
 {
-    if (db->watching) touch(db, database, (struct slice){0}, true);
+    touch(db, database, (struct slice){0}, TOUCH_ALL);
     if (db->wal == NULL) return;
     lsn_t lsn = wal_appended_lsn(db->wal) + 1;
     db->database_changed[database] = lsn;
@@ -389,7 +394,7 @@ static void note(struct db *db, const struct effect *e)
     note_key(db, &e->key, wakes(e->kind));
     if (e->kind == EFFECT_KEY_RENAME) {
         struct store_key to = store_key_make(db->store, e->key.database, e->key_rename.to);
-        note_key(db, &to, true);
+        note_key(db, &to, TOUCH_KEY);
     }
 }
 
@@ -469,10 +474,10 @@ bool db_writable(const struct db *db)
 
 /* ---- touched keys ---- */
 
-void db_watch(struct db *db, bool watching)
+void db_watch(struct db *db, enum db_watching watching)
 {
     db->watching = watching;
-    if (watching) return;
+    if (watching != DB_WATCH_NOTHING) return;
     db->touched.size = 0;
     db->touched_taken = 0;
 }
@@ -481,7 +486,7 @@ bool db_take_touched(struct db *db, struct db_touched *touched)
 {
     struct reader in = {
         {db->touched.data + db->touched_taken, db->touched.size - db->touched_taken}};
-    uint8_t database, all;
+    uint8_t database, kind;
     struct slice name;
     CHECK(!db->batch_open);
     if (db->touched_taken == db->touched.size) {
@@ -489,12 +494,13 @@ bool db_take_touched(struct db *db, struct db_touched *touched)
         db->touched_taken = 0;
         return false;
     }
-    CHECK(read_byte(&in, &database) && read_byte(&in, &all) && read_bytes(&in, &name));
+    CHECK(read_byte(&in, &database) && read_byte(&in, &kind) && read_bytes(&in, &name));
     db->touched_taken = db->touched.size - in.rest.size;
     /* A copy: the waiter that it wakes may change keys and so grow the queue. */
     db->touched_name.size = 0;
     buf_append(&db->touched_name, name);
-    *touched = (struct db_touched){database, buf_slice(&db->touched_name), all == 1};
+    *touched = (struct db_touched){database, buf_slice(&db->touched_name), kind == TOUCH_ALL,
+                                   kind == TOUCH_PENDING};
     return true;
 }
 

@@ -113,16 +113,18 @@ bool db_writable(const struct db *db);
 
 /* ---- keys that changed: how waiters are woken ---- */
 
-/* While watching is on, committed changes queue their keys; off by default, so that nobody pays
- * when nobody waits. Turning it off empties the queue. */
-void db_watch(struct db *db, bool watching);
+/* While somebody waits, committed changes queue their keys; nobody pays when nobody waits, which is
+ * the default and empties the queue. DB_WATCH_PENDING: somebody waits for pending entries, too. */
+enum db_watching { DB_WATCH_NOTHING, DB_WATCH_KEYS, DB_WATCH_PENDING };
+void db_watch(struct db *db, enum db_watching watching);
 
 /* The next changed key, oldest first; false when none is left. The name is borrowed until the next
  * call. A change of a whole database gives touched->all. */
 struct db_touched {
     unsigned database;
     struct slice name;
-    bool all; /* FLUSHDB, FLUSHALL: every key of the database (of each in turn) */
+    bool all;          /* FLUSHDB, FLUSHALL: every key of the database (of each in turn) */
+    bool pending_only; /* there is no new entry: what is pending in a group is due at other times */
 };
 bool db_take_touched(struct db *db, struct db_touched *touched);
 

@@ -65,12 +65,21 @@ static void mark_ready(struct engine *e, struct session *s)
     if (list_empty(&s->ready)) list_append(&e->ready, &s->ready);
 }
 
+/* The db notes changed keys for those who wait, and for nobody else. */
+static void watch(struct engine *e)
+{
+    enum db_watching watching = DB_WATCH_NOTHING;
+    if (e->waiters.pending_count > 0) watching = DB_WATCH_PENDING;
+    else if (e->waiters.count > 0) watching = DB_WATCH_KEYS;
+    db_watch(e->db, watching);
+}
+
 static void end_wait(struct engine *e, struct session *s)
 {
     CHECK(s->waiter != NULL);
     waiters_remove(&e->waiters, s->waiter);
     s->waiter = NULL;
-    if (e->waiters.count == 0) db_watch(e->db, false);
+    watch(e);
 }
 
 static void begin_closing(struct engine *e, struct session *s)
@@ -275,7 +284,11 @@ static void wake(void *context, struct waiter *waiter)
     CHECK(s->waiter == waiter);
     c.arguments = waiter->arguments;
     c.arguments_count = waiter->arguments_count;
-    if (command_resume(&c, &waiter->wait, &lsn) == OUTCOME_WAIT) return;
+    if (command_resume(&c, &waiter->wait, &lsn) == OUTCOME_WAIT) {
+        CHECK(waiter->wait.wake_ms == 0 || waiter->wait.wake_ms > e->now_ms);
+        waiters_settle(&e->waiters, waiter);
+        return;
+    }
     waited(e, s, position, lsn);
 }
 
@@ -293,7 +306,7 @@ static void begin_wait(struct engine *e, struct session *s, const struct wait *w
     CHECK(s->waiter == NULL);
     s->waiter = waiters_add(&e->waiters, s, wait, c);
     session_move(s, SESSION_WAITING);
-    db_watch(e->db, true);
+    watch(e);
 }
 
 static void execute(struct engine *e, struct session *s)
@@ -443,11 +456,16 @@ static void unpause_sessions(struct engine *e)
     }
 }
 
+/* Each step ends a wait, or moves the timer of one into the future. */
 static void expire_waiters(struct engine *e)
 {
     struct waiter *waiter;
     while ((waiter = waiters_due(&e->waiters, e->now_ms)) != NULL) {
         struct session *s = waiter->owner;
+        if (waiter_is_timed(waiter, e->now_ms)) {
+            wake(e, waiter);
+            continue;
+        }
         struct reply reply = {.version = s->client.resp, .out = &s->output};
         uint64_t position = s->output.appended;
         waiter->wait.expired(&reply);
@@ -467,6 +485,7 @@ void engine_tick(struct engine *e, int64_t now_us)
     e->expiring = !e->stopped && db_expire(e->db, EXPIRE_STEPS_PER_TICK);
     if (e->waiters.count > 0) wake_touched(e);
     expire_waiters(e);
+    if (e->waiters.count > 0) wake_touched(e); /* what a timer let one waiter claim */
     for (struct list *at = e->closing.next; at != &e->closing; at = at->next)
         mark_ready(e, LIST_MEMBER(at, struct session, closing));
 }

@@ -5,15 +5,25 @@
 
 enum { WAITERS_BUCKETS_MIN = 64, WAITERS_HEAP_MIN = 64 };
 #define HEAP_NONE SIZE_MAX
+#define TIMER_NOW ((int64_t)1) /* long ago */
 
 struct waiter_key {
     struct waiter_key *next; /* in its bucket */
-    struct list nodes;
+    struct list nodes;       /* of waiters that are in no cohort */
+    struct list cohorts;     /* those of one group follow each other */
     uint64_t hash;
     bool waking; /* a walk over 'nodes' is under way: it frees the record when it ends */
     unsigned database;
     size_t name_size;
     char name[];
+};
+
+struct waiter_cohort {
+    struct list link; /* in waiter_key.cohorts */
+    struct list nodes;
+    int64_t number;
+    size_t group_size;
+    char group[];
 };
 
 void waiters_init(struct waiters *w, uint64_t seed)
@@ -75,6 +85,7 @@ static struct waiter_key *find_or_create_key(struct waiters *w, unsigned databas
     if (w->keys_count >= w->buckets_count) grow_buckets(w);
     key = memory_allocate_zeroed(sizeof *key + name.size);
     list_init(&key->nodes);
+    list_init(&key->cohorts);
     key->hash = hash_of(w, database, name);
     key->database = database;
     key->name_size = name.size;
@@ -88,7 +99,7 @@ static struct waiter_key *find_or_create_key(struct waiters *w, unsigned databas
 
 static void drop_key_if_unused(struct waiters *w, struct waiter_key *key)
 {
-    if (key->waking || !list_empty(&key->nodes)) return;
+    if (key->waking || !list_empty(&key->nodes) || !list_empty(&key->cohorts)) return;
     struct waiter_key **at = &w->buckets[key->hash & (w->buckets_count - 1)];
     while (*at != key) {
         CHECK(*at != NULL);
@@ -100,7 +111,65 @@ static void drop_key_if_unused(struct waiters *w, struct waiter_key *key)
     memory_free(key, sizeof *key + key->name_size);
 }
 
-/* ---- deadlines: a binary heap ---- */
+/* ---- cohorts ---- */
+
+static struct waiter_cohort *cohort_of(struct list *link)
+{
+    return LIST_MEMBER(link, struct waiter_cohort, link);
+}
+
+static struct slice group_of(const struct waiter_cohort *cohort)
+{
+    return (struct slice){cohort->group, cohort->group_size};
+}
+
+static struct waiter_cohort *find_or_create_cohort(struct waiter_key *key, struct slice group,
+                                                   int64_t number)
+{
+    struct list *before = &key->cohorts; /* the new one stands behind those of its group */
+    for (struct list *at = key->cohorts.next; at != &key->cohorts; at = at->next) {
+        if (!slice_equal(group_of(cohort_of(at)), group)) continue;
+        if (cohort_of(at)->number == number) return cohort_of(at);
+        before = at->next;
+    }
+    struct waiter_cohort *cohort = memory_allocate_zeroed(sizeof *cohort + group.size);
+    list_init(&cohort->nodes);
+    list_init(&cohort->link);
+    cohort->number = number;
+    cohort->group_size = group.size;
+    if (group.size > 0) memcpy(cohort->group, group.data, group.size);
+    list_append(before, &cohort->link); /* which is: in front of 'before' */
+    return cohort;
+}
+
+static void drop_cohort_if_empty(const struct waiter_key *key, struct waiter_cohort *cohort)
+{
+    if (key->waking || !list_empty(&cohort->nodes)) return;
+    list_remove(&cohort->link);
+    memory_free(cohort, sizeof *cohort + cohort->group_size);
+}
+
+static struct waiter *head_of(const struct waiter_cohort *cohort)
+{
+    CHECK(!list_empty(&cohort->nodes));
+    return LIST_MEMBER(cohort->nodes.next, struct waiter_node, link)->waiter;
+}
+
+static bool is_head(const struct waiter *waiter)
+{
+    for (size_t i = 0; i < waiter->nodes_count; i++) {
+        const struct waiter_node *node = &waiter->nodes[i];
+        if (node->cohort == NULL || node->cohort->nodes.next == &node->link) return true;
+    }
+    return false;
+}
+
+/* ---- what is due: a binary heap ---- */
+
+static bool is_due_before(const struct waiter *a, const struct waiter *b)
+{
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->arrival < b->arrival;
+}
 
 static void heap_place(struct waiters *w, size_t index, struct waiter *waiter)
 {
@@ -112,7 +181,7 @@ static void heap_rise(struct waiters *w, size_t index, struct waiter *waiter)
 {
     while (index > 0) {
         size_t parent = (index - 1) / 2;
-        if (w->heap[parent]->wait.deadline_ms <= waiter->wait.deadline_ms) break;
+        if (!is_due_before(waiter, w->heap[parent])) break;
         heap_place(w, index, w->heap[parent]);
         index = parent;
     }
@@ -122,10 +191,8 @@ static void heap_rise(struct waiters *w, size_t index, struct waiter *waiter)
 static void heap_sink(struct waiters *w, size_t index, struct waiter *waiter)
 {
     for (size_t child; (child = 2 * index + 1) < w->heap_count; index = child) {
-        if (child + 1 < w->heap_count &&
-            w->heap[child + 1]->wait.deadline_ms < w->heap[child]->wait.deadline_ms)
-            child++;
-        if (w->heap[child]->wait.deadline_ms >= waiter->wait.deadline_ms) break;
+        if (child + 1 < w->heap_count && is_due_before(w->heap[child + 1], w->heap[child])) child++;
+        if (!is_due_before(w->heap[child], waiter)) break;
         heap_place(w, index, w->heap[child]);
     }
     heap_place(w, index, waiter);
@@ -155,6 +222,24 @@ static void heap_remove(struct waiters *w, struct waiter *waiter)
     heap_rise(w, last->heap_index, last);
 }
 
+/* Sets the timer; the heap follows. */
+static void set_timer(struct waiters *w, struct waiter *waiter, int64_t timer_ms)
+{
+    int64_t due_ms = waiter->wait.deadline_ms == 0 ? INT64_MAX : waiter->wait.deadline_ms;
+    waiter->timer_ms = timer_ms;
+    if (timer_ms != 0 && timer_ms < due_ms) due_ms = timer_ms;
+    if (due_ms == waiter->due_ms && waiter->heap_index != HEAP_NONE) return;
+    if (waiter->heap_index != HEAP_NONE) heap_remove(w, waiter);
+    waiter->due_ms = due_ms;
+    if (due_ms != INT64_MAX) heap_add(w, waiter);
+}
+
+void waiters_settle(struct waiters *w, struct waiter *waiter)
+{
+    bool timed = waiter->wait.wake_ms != 0 && is_head(waiter);
+    set_timer(w, waiter, timed ? waiter->wait.wake_ms : 0);
+}
+
 /* ---- waiters ---- */
 
 static void copy_arguments(struct waiter *waiter, const struct slice *arguments, size_t count)
@@ -174,10 +259,32 @@ static void copy_arguments(struct waiter *waiter, const struct slice *arguments,
 
 /* A waiter joins the lists of its keys at their ends, so if it waits for this one already, because
  * the request names it twice, it is the last there. */
-static bool waits_for(const struct waiter *waiter, const struct waiter_key *key)
+static bool is_last(const struct waiter *waiter, const struct list *nodes)
 {
-    if (list_empty(&key->nodes)) return false;
-    return LIST_MEMBER(key->nodes.previous, struct waiter_node, link)->waiter == waiter;
+    if (list_empty(nodes)) return false;
+    return LIST_MEMBER(nodes->previous, struct waiter_node, link)->waiter == waiter;
+}
+
+static void join_key(struct waiters *w, struct waiter *waiter, struct slice name)
+{
+    const struct wait *wait = &waiter->wait;
+    struct waiter_key *key = find_or_create_key(w, wait->database, name);
+    struct waiter_cohort *cohort = NULL;
+    if (wait->cohort_argument != 0)
+        cohort = find_or_create_cohort(key, waiter->arguments[wait->cohort_argument],
+                                       wait->cohort_number);
+    struct list *nodes = cohort == NULL ? &key->nodes : &cohort->nodes;
+    if (is_last(waiter, nodes)) return;
+    CHECK(waiter->nodes_count < waiter->nodes_capacity);
+    struct waiter_node *node = &waiter->nodes[waiter->nodes_count++];
+    *node = (struct waiter_node){.waiter = waiter, .key = key, .cohort = cohort};
+    list_init(&node->link);
+    list_append(nodes, &node->link);
+}
+
+static bool waits_for_pending(const struct waiter *waiter)
+{
+    return waiter->wait.cohort_argument != 0 && waiter->wait.cohort_number >= 0;
 }
 
 struct waiter *waiters_add(struct waiters *w, void *owner, const struct wait *wait,
@@ -193,50 +300,109 @@ struct waiter *waiters_add(struct waiters *w, void *owner, const struct wait *wa
     copy_arguments(waiter, request->arguments, request->arguments_count);
     waiter->nodes_capacity = wait->keys_count;
     waiter->nodes = memory_allocate(wait->keys_count * sizeof *waiter->nodes);
-    for (size_t i = 0; i < wait->keys_count; i++) {
-        struct waiter_key *key =
-            find_or_create_key(w, wait->database, waiter->arguments[wait->keys_first + i]);
-        if (waits_for(waiter, key)) continue; /* the same key named twice */
-        struct waiter_node *node = &waiter->nodes[waiter->nodes_count++];
-        node->waiter = waiter;
-        node->key = key;
-        list_init(&node->link);
-        list_append(&key->nodes, &node->link);
-    }
-    if (wait->deadline_ms != 0) heap_add(w, waiter);
+    for (size_t i = 0; i < wait->keys_count; i++)
+        join_key(w, waiter, waiter->arguments[wait->keys_first + i]);
+    waiter->arrival = w->arrivals++;
+    waiter->due_ms = INT64_MAX;
+    waiters_settle(w, waiter);
     list_init(&waiter->link);
     list_append(&w->all, &waiter->link);
     w->count++;
+    if (waits_for_pending(waiter)) w->pending_count++;
     return waiter;
+}
+
+static void leave_key(struct waiters *w, struct waiter_node *node)
+{
+    struct waiter_cohort *cohort = node->cohort;
+    bool was_head = cohort != NULL && cohort->nodes.next == &node->link;
+    list_remove(&node->link);
+    if (was_head && cohort->number >= 0 && !list_empty(&cohort->nodes))
+        set_timer(w, head_of(cohort), TIMER_NOW); /* it does not know yet when to be tried */
+    if (cohort != NULL) drop_cohort_if_empty(node->key, cohort);
+    drop_key_if_unused(w, node->key);
 }
 
 void waiters_remove(struct waiters *w, struct waiter *waiter)
 {
     CHECK(w->count > 0);
-    for (size_t i = 0; i < waiter->nodes_count; i++) {
-        list_remove(&waiter->nodes[i].link);
-        drop_key_if_unused(w, waiter->nodes[i].key);
-    }
+    for (size_t i = 0; i < waiter->nodes_count; i++) leave_key(w, &waiter->nodes[i]);
     if (waiter->heap_index != HEAP_NONE) heap_remove(w, waiter);
     list_remove(&waiter->link);
     w->count--;
+    if (waits_for_pending(waiter)) w->pending_count--;
     if (waiter->wait.plan != NULL) memory_free(waiter->wait.plan, waiter->wait.plan_size);
     memory_free(waiter->arguments, waiter->arguments_bytes);
     memory_free(waiter->nodes, waiter->nodes_capacity * sizeof *waiter->nodes);
     memory_free(waiter, sizeof *waiter);
 }
 
-static void wake_key(struct waiters *w, struct waiter_key *key, waiters_wake_function *wake,
-                     void *context)
+/* ---- waking ---- */
+
+/* Tries the head of a cohort; false: it stays. */
+static bool wake_head(struct waiter_cohort *cohort, waiters_wake_function *wake, void *context)
+{
+    const struct list *head = cohort->nodes.next;
+    wake(context, head_of(cohort));
+    return cohort->nodes.next != head;
+}
+
+/* The cohort, of those of the group that begin at 'first', whose head has waited longest; NULL: all
+ * are empty. *next is left behind the group. */
+static struct waiter_cohort *oldest_cohort(struct waiter_key *key, struct list *first,
+                                           struct list **next)
+{
+    struct waiter_cohort *oldest = NULL;
+    struct list *at = first;
+    for (; at != &key->cohorts; at = at->next) {
+        struct waiter_cohort *cohort = cohort_of(at);
+        if (!slice_equal(group_of(cohort), group_of(cohort_of(first)))) break;
+        if (list_empty(&cohort->nodes)) continue;
+        if (oldest == NULL || head_of(cohort)->arrival < head_of(oldest)->arrival) oldest = cohort;
+    }
+    *next = at;
+    return oldest;
+}
+
+/* What is new is offered to each group, oldest waiter first. */
+static void wake_groups(struct waiter_key *key, waiters_wake_function *wake, void *context)
 {
     struct list *next;
-    CHECK(!key->waking);
-    key->waking = true;
+    for (struct list *at = key->cohorts.next; at != &key->cohorts; at = next) {
+        struct waiter_cohort *oldest;
+        while ((oldest = oldest_cohort(key, at, &next)) != NULL)
+            if (!wake_head(oldest, wake, context)) break;
+    }
+}
+
+/* What is pending is due at other times than it was. */
+static void wake_for_pending(struct waiter_key *key, waiters_wake_function *wake, void *context)
+{
+    for (struct list *at = key->cohorts.next; at != &key->cohorts; at = at->next) {
+        struct waiter_cohort *cohort = cohort_of(at);
+        if (cohort->number < 0) continue;
+        while (!list_empty(&cohort->nodes))
+            if (!wake_head(cohort, wake, context)) break;
+    }
+}
+
+static void wake_each(struct waiter_key *key, waiters_wake_function *wake, void *context)
+{
+    struct list *next;
     for (struct list *at = key->nodes.next; at != &key->nodes; at = next) {
         next = at->next; /* 'wake' may free this node, and only this one */
         wake(context, LIST_MEMBER(at, struct waiter_node, link)->waiter);
     }
+}
+
+static void end_waking(struct waiters *w, struct waiter_key *key)
+{
+    struct list *next;
     key->waking = false;
+    for (struct list *at = key->cohorts.next; at != &key->cohorts; at = next) {
+        next = at->next;
+        drop_cohort_if_empty(key, cohort_of(at));
+    }
     drop_key_if_unused(w, key);
 }
 
@@ -245,7 +411,16 @@ void waiters_wake(struct waiters *w, const struct db_touched *touched, waiters_w
 {
     if (!touched->all) {
         struct waiter_key *key = find_key(w, touched->database, touched->name);
-        if (key != NULL) wake_key(w, key, wake, context);
+        if (key == NULL) return;
+        CHECK(!key->waking);
+        key->waking = true;
+        if (touched->pending_only) {
+            wake_for_pending(key, wake, context);
+        } else {
+            wake_each(key, wake, context);
+            wake_groups(key, wake, context);
+        }
+        end_waking(w, key);
         return;
     }
     struct list *next;
@@ -263,5 +438,5 @@ struct waiter *waiters_due(const struct waiters *w, int64_t now_ms)
 
 int64_t waiters_due_ms(const struct waiters *w)
 {
-    return w->heap_count == 0 ? INT64_MAX : w->heap[0]->wait.deadline_ms;
+    return w->heap_count == 0 ? INT64_MAX : w->heap[0]->due_ms;
 }

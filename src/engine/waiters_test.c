@@ -180,6 +180,129 @@ static void test_all(void **state)
     waiters_deinit(&w);
 }
 
+/* Waits for key "k" in a group; number >= 0: for pending entries, too. */
+static struct waiter *add_grouped(struct waiters *w, void *owner, const char *group, int64_t number,
+                                  int64_t wake_ms)
+{
+    struct slice arguments[] = {SLICE("XREADGROUP"), slice_of(group), SLICE("k"), SLICE("k")};
+    struct wait wait = {.wake_ms = wake_ms,
+                        .keys_first = 2,
+                        .keys_count = 2,
+                        .cohort_argument = 1,
+                        .cohort_number = number,
+                        .again = never};
+    struct command_context request = {.arguments = arguments, .arguments_count = 4};
+    struct waiter *waiter = waiters_add(w, owner, &wait, &request);
+    assert_int_equal(waiter->nodes_count, 1);
+    return waiter;
+}
+
+/* Of each group only the oldest is tried, and the next only when that one is gone, in whichever
+ * cohort it is: 10,000 who wait cost one try. */
+static void test_one_of_each_group(void **state)
+{
+    (void)state;
+    enum { COUNT = 10000 };
+    struct waiters w;
+    struct log l = {.waiters = &w};
+    int first, second, third, other, reader;
+    struct waiter **many = memory_allocate(COUNT * sizeof *many);
+    waiters_init(&w, 1);
+    add_grouped(&w, &first, "g", -1, 0);
+    add_grouped(&w, &second, "g", 50, 0);
+    add_grouped(&w, &third, "g", -1, 0);
+    add_grouped(&w, &other, "h", -1, 0);
+    add_one(&w, &reader, "k");
+    for (size_t i = 0; i < COUNT; i++)
+        many[i] = add_grouped(&w, &many[i], "g", i % 2 == 0 ? -1 : 50, 0);
+    wake(&l, 0, "k");
+    assert_int_equal(l.count, 3); /* the reader, and the oldest of each group */
+    assert_ptr_equal(l.owners[0], &reader);
+    assert_ptr_equal(l.owners[1], &first);
+    assert_ptr_equal(l.owners[2], &other);
+    l.remove = &first;
+    wake(&l, 0, "k");
+    assert_int_equal(l.count, 4);
+    assert_ptr_equal(l.owners[1], &first);
+    assert_ptr_equal(l.owners[2], &second);
+    l.remove = &second;
+    wake(&l, 0, "k");
+    assert_int_equal(l.count, 4);
+    assert_ptr_equal(l.owners[2], &third);
+    for (size_t i = 0; i < COUNT; i++) waiters_remove(&w, many[i]);
+    l.removes = true;
+    wake(&l, 0, "k");
+    assert_int_equal(l.count, 3);
+    assert_int_equal(w.keys_count, 0);
+    assert_int_equal(w.pending_count, 0);
+    waiters_deinit(&w);
+    memory_free(many, COUNT * sizeof *many);
+}
+
+/* What is pending concerns the heads of the cohorts that wait for it, each of them. */
+static void test_pending_touches_heads(void **state)
+{
+    (void)state;
+    struct waiters w;
+    struct log l = {.waiters = &w};
+    struct db_touched touched = {.name = SLICE("k"), .pending_only = true};
+    int plain, slow, fast, next, reader;
+    waiters_init(&w, 1);
+    add_grouped(&w, &plain, "g", -1, 0);
+    add_grouped(&w, &slow, "g", 500, 0);
+    add_grouped(&w, &fast, "g", 50, 0);
+    add_grouped(&w, &next, "g", 50, 0);
+    add_one(&w, &reader, "k");
+    assert_int_equal(w.pending_count, 3);
+    waiters_wake(&w, &touched, note_wake, &l);
+    assert_int_equal(l.count, 2);
+    assert_ptr_equal(l.owners[0], &slow);
+    assert_ptr_equal(l.owners[1], &fast);
+    l.count = 0;
+    l.remove = &fast;
+    waiters_wake(&w, &touched, note_wake, &l);
+    assert_int_equal(l.count, 3);
+    assert_ptr_equal(l.owners[2], &next);
+    l.removes = true;
+    l.count = 0;
+    waiters_wake(&w, &touched, note_wake, &l);
+    wake(&l, 0, "k");
+    assert_int_equal(w.count, 0);
+    waiters_deinit(&w);
+}
+
+/* Only the head of a cohort is on its timer; who becomes the head is due at once, and a waiter that
+ * was tried is due when it says. */
+static void test_timers_of_heads(void **state)
+{
+    (void)state;
+    struct waiters w;
+    int a, b;
+    waiters_init(&w, 1);
+    struct waiter *head = add_grouped(&w, &a, "g", 50, 1000);
+    struct waiter *next = add_grouped(&w, &b, "g", 50, 900);
+    assert_int_equal(waiters_due_ms(&w), 1000);
+    assert_ptr_equal(waiters_due(&w, 1000), head);
+    assert_true(waiter_is_timed(head, 1000));
+    assert_false(waiter_is_timed(head, 999));
+    head->wait.wake_ms = 2000;
+    waiters_settle(&w, head);
+    assert_int_equal(waiters_due_ms(&w), 2000);
+    waiters_remove(&w, head);
+    assert_ptr_equal(waiters_due(&w, 1), next);
+    assert_true(waiter_is_timed(next, 1));
+    next->wait.wake_ms = 0;
+    waiters_settle(&w, next);
+    assert_int_equal(waiters_due_ms(&w), INT64_MAX);
+    next->wait.wake_ms = 3000;
+    next->wait.deadline_ms = 2500;
+    waiters_settle(&w, next);
+    assert_int_equal(waiters_due_ms(&w), 2500);
+    assert_false(waiter_is_timed(next, 2500));
+    waiters_remove(&w, next);
+    waiters_deinit(&w);
+}
+
 enum { MODEL_COUNT = 200, MODEL_STEPS = 20000 };
 
 static int64_t earliest(struct waiter *const *model)
@@ -231,6 +354,9 @@ int main(void)
         cmocka_unit_test(test_very_many_keys),
         cmocka_unit_test(test_arguments_are_copied),
         cmocka_unit_test(test_all),
+        cmocka_unit_test(test_one_of_each_group),
+        cmocka_unit_test(test_pending_touches_heads),
+        cmocka_unit_test(test_timers_of_heads),
         cmocka_unit_test(test_deadlines_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
