@@ -5,42 +5,19 @@
  * read and an immediate one cannot differ, and the deadline is fixed once (architecture.md rule 5;
  * Redis had three bugs here: #5104, #12998, #6905).
  *
- * A try has two passes over the keys. The first decides, and changes groups (deliveries are
- * effects); the second answers from the ranges that the first has noted. Counts are therefore
- * known before the first byte of the answer. */
+ * A try has two passes over the keys. The first decides, and changes groups (stream_read.c); the
+ * second answers from what the first has noted. Counts are therefore known before the first byte of
+ * the answer.
+ *
+ * A read with CLAIM also waits for time to pass: its wait has a wake_ms, when the oldest pending
+ * entry becomes idle enough. */
 #include "base/memory.h"
 #include "command/commands.h"
-#include "command/stream_arguments.h"
+#include "command/stream_read.h"
 
 enum {
     READ_KEYS_INLINE = 8,
     READ_BLOCKED_COUNT = 1000, /* of a woken read without COUNT, as Redis: not a huge answer */
-};
-
-/* After this ID a group reads what was never delivered: ">". */
-#define READ_NEW STREAM_ID_MAX
-
-struct read_plan {
-    bool grouped; /* XREADGROUP */
-    bool no_ack;
-    bool blocking;
-    bool waited;  /* this is a wake-up */
-    size_t group; /* arguments of GROUP */
-    size_t consumer;
-    uint64_t count_max; /* of each key; UINT64_MAX: all */
-    int64_t block_ms;   /* 0: for ever */
-    size_t keys_first;
-    size_t keys_count;
-    struct stream_id after[]; /* keys_count: read what comes after it */
-};
-
-/* What one key answers. */
-struct read_result {
-    bool served;
-    bool history;              /* pending entries of the consumer, some of which may be deleted */
-    struct stream_range range; /* !history: all entries in it */
-    uint64_t count;
-    struct stream_id *ids; /* history: 'count' of them, owned; a later key may be the same stream */
 };
 
 /* ---- options ---- */
@@ -64,7 +41,28 @@ static bool read_count(struct command_context *c, size_t index, uint64_t *count_
     return true;
 }
 
-/* GROUP and NOACK belong to XREADGROUP. */
+/* MAXCOUNT and MAXSIZE. */
+static bool read_positive(struct command_context *c, size_t index, enum reply_error error,
+                          uint64_t *value)
+{
+    int64_t number;
+    if (!number_parse_i64(c->arguments[index], &number) || number < 1) {
+        refuse(c, error);
+        return false;
+    }
+    *value = (uint64_t)number;
+    return true;
+}
+
+static bool read_idle(struct command_context *c, size_t index, int64_t *idle_ms)
+{
+    if (number_parse_i64(c->arguments[index], idle_ms) && *idle_ms >= 0) return true;
+    bool number = number_parse_i64(c->arguments[index], idle_ms);
+    refuse(c, number ? REPLY_ERROR_READ_IDLE_NEGATIVE : REPLY_ERROR_READ_IDLE_NOT_INTEGER);
+    return false;
+}
+
+/* GROUP, NOACK and CLAIM belong to XREADGROUP. */
 static bool require_grouped(struct command_context *c, const struct read_plan *plan,
                             const char *option)
 {
@@ -81,6 +79,12 @@ static bool read_option(struct command_context *c, size_t *at, struct read_plan 
         return read_block(c, ++*at, &plan->block_ms);
     }
     if (left >= 1 && argument_is(c, *at, "count")) return read_count(c, ++*at, &plan->count_max);
+    if (left >= 1 && argument_is(c, *at, "maxcount"))
+        return read_positive(c, ++*at, REPLY_ERROR_READ_MAXCOUNT, &plan->entries_max);
+    if (left >= 1 && argument_is(c, *at, "maxsize"))
+        return read_positive(c, ++*at, REPLY_ERROR_READ_MAXSIZE, &plan->bytes_max);
+    if (left >= 1 && argument_is(c, *at, "claim"))
+        return require_grouped(c, plan, "CLAIM") && read_idle(c, ++*at, &plan->claim_idle_ms);
     if (left >= 2 && argument_is(c, *at, "group")) {
         if (!require_grouped(c, plan, "GROUP")) return false;
         plan->group = *at + 1;
@@ -115,8 +119,12 @@ static bool read_options(struct command_context *c, struct read_plan *plan)
     }
     plan->keys_first = at + 1;
     plan->keys_count = words / 2;
-    if (!plan->grouped || plan->group != 0) return true;
-    refuse(c, REPLY_ERROR_READGROUP_MISSING);
+    if (plan->grouped && plan->group == 0) {
+        refuse(c, REPLY_ERROR_READGROUP_MISSING);
+        return false;
+    }
+    if (plan->count_max == UINT64_MAX || plan->entries_max >= plan->count_max) return true;
+    refuse(c, REPLY_ERROR_READ_MAXCOUNT_COUNT);
     return false;
 }
 
@@ -173,146 +181,51 @@ static bool check_keys(struct command_context *c, struct read_plan *plan)
     return true;
 }
 
-/* ---- the first pass: what is there, and what a group delivers ---- */
-
-static struct read_result look_after(const struct stream *stream, const struct read_plan *plan,
-                                     struct stream_id after)
-{
-    struct read_result result = {.range = {after, STREAM_ID_MAX}};
-    if (!stream_id_increment(&result.range.first)) return result;
-    result.count = stream_count(stream, result.range, plan->count_max);
-    result.served = result.count > 0;
-    return result;
-}
-
-/* What a group at 'after' has not delivered yet, up to count_max entries: a walk, because
- * delivering and answering are walks over the same entries, and the group's bookmark makes this
- * one begin at its place. */
-static struct read_result look_at_new(const struct stream *stream, const struct read_plan *plan,
-                                      struct stream_id after)
-{
-    struct read_result result = {.range = {after, STREAM_ID_MAX}};
-    struct stream_walk walk;
-    if (!stream_id_increment(&result.range.first)) return result;
-    stream_walk_begin(&walk, stream, result.range, false);
-    while (result.count < plan->count_max && stream_walk_next(&walk)) {
-        result.count++;
-        result.range.last = walk.id;
-    }
-    result.served = result.count > 0;
-    return result;
-}
-
-static void deliver_new(struct command_context *c, const struct read_plan *plan,
-                        const struct store_key *key, struct read_result *result)
-{
-    const struct stream *stream;
-    CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
-    const struct stream_group *group = argument_group(c, plan->group, stream);
-    *result = look_at_new(stream, plan, stream_group_last_delivered(group));
-    if (!result->served) return;
-    struct effect e = {.kind = EFFECT_GROUP_DELIVER, .key = *key};
-    e.group_deliver.delivery = (struct stream_delivery){.group = c->arguments[plan->group],
-                                                        .consumer = c->arguments[plan->consumer],
-                                                        .last_id = result->range.last,
-                                                        .count = result->count,
-                                                        .now_ms = c->now_ms,
-                                                        .no_ack = plan->no_ack};
-    db_change(c->db, &e);
-}
-
-/* The consumer's pending entries after an ID. */
-static void look_at_history(struct command_context *c, const struct read_plan *plan,
-                            const struct stream *stream, struct stream_id after,
-                            struct stream_ids *ids)
-{
-    struct stream_pending_walk walk;
-    struct stream_range range = {after, STREAM_ID_MAX};
-    if (!stream_id_increment(&range.first)) return;
-    const struct stream_group *group = argument_group(c, plan->group, stream);
-    stream_pending_walk_begin(&walk, group,
-                              stream_consumer_find(group, c->arguments[plan->consumer]), range);
-    while (ids->count < plan->count_max && stream_pending_walk_next(&walk))
-        stream_ids_add(ids, walk.entry.id);
-}
-
-/* Those that still exist count as delivered again. */
-static void deliver_again(struct command_context *c, const struct read_plan *plan,
-                          const struct store_key *key, const struct stream *stream,
-                          const struct stream_ids *ids)
-{
-    struct stream_ids present;
-    stream_ids_init(&present);
-    for (size_t i = 0; i < ids->count; i++)
-        if (stream_contains(stream, ids->items[i])) stream_ids_add(&present, ids->items[i]);
-    if (present.count > 0) {
-        struct effect e = {.kind = EFFECT_GROUP_CLAIM, .key = *key};
-        e.group_claim.claim = (struct stream_claim){.group = c->arguments[plan->group],
-                                                    .consumer = c->arguments[plan->consumer],
-                                                    .delivery_ms = c->now_ms,
-                                                    .deliveries = STREAM_DELIVERIES_INCREMENT,
-                                                    .active_ms = -1,
-                                                    .ids = present.items,
-                                                    .count = present.count};
-        db_change(c->db, &e);
-    }
-    stream_ids_deinit(&present);
-}
-
-static void deliver_history(struct command_context *c, const struct read_plan *plan,
-                            const struct store_key *key, struct stream_id after,
-                            struct read_result *result)
-{
-    const struct stream *stream;
-    struct stream_ids ids;
-    CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
-    stream_ids_init(&ids);
-    look_at_history(c, plan, stream, after, &ids);
-    deliver_again(c, plan, key, stream, &ids);
-    *result = (struct read_result){.served = true, .history = true, .count = ids.count};
-    if (ids.count > 0) {
-        result->ids = memory_allocate(ids.count * sizeof *result->ids);
-        memcpy(result->ids, ids.items, ids.count * sizeof *result->ids);
-    }
-    stream_ids_deinit(&ids);
-}
-
-/* Returns how many keys answer something. */
-static size_t look_at_keys(struct command_context *c, const struct read_plan *plan,
-                           struct read_result *results)
-{
-    size_t served = 0;
-    for (size_t i = 0; i < plan->keys_count; i++) {
-        struct store_key key = argument_key(c, plan->keys_first + i);
-        const struct stream *stream;
-        results[i] = (struct read_result){0};
-        if (plan->grouped) {
-            ensure_consumer(c, &key, c->arguments[plan->group], c->arguments[plan->consumer]);
-            if (stream_id_compare(plan->after[i], READ_NEW) == 0)
-                deliver_new(c, plan, &key, &results[i]);
-            else deliver_history(c, plan, &key, plan->after[i], &results[i]);
-        } else if (db_stream(c->db, &key, &stream) == LOOKUP_FOUND) {
-            results[i] = look_after(stream, plan, plan->after[i]);
-        }
-        if (results[i].served) served++;
-    }
-    return served;
-}
-
 /* ---- the second pass: the answer ---- */
 
 static void answer_history(struct command_context *c, const struct stream *stream,
                            const struct read_result *result)
 {
-    reply_array(c->reply, (size_t)result->count);
-    for (uint64_t i = 0; i < result->count; i++) {
-        if (stream_contains(stream, result->ids[i])) {
-            answer_stream_entry_of(c->reply, stream, result->ids[i]);
+    reply_array(c->reply, result->items_count);
+    for (size_t i = 0; i < result->items_count; i++) {
+        struct stream_id id = result->items[i].id;
+        if (stream_contains(stream, id)) {
+            answer_stream_entry_of(c->reply, stream, id);
             continue;
         }
         reply_array(c->reply, 2);
-        answer_stream_id(c->reply, result->ids[i]);
+        answer_stream_id(c->reply, id);
         reply_null_array(c->reply);
+    }
+}
+
+/* [id, fields, idle milliseconds, deliveries before this one]. */
+static void answer_with_age(struct command_context *c, struct stream_walk *walk, int64_t idle_ms,
+                            uint64_t deliveries)
+{
+    reply_array(c->reply, 4);
+    answer_stream_id_and_fields(c->reply, walk);
+    reply_integer(c->reply, idle_ms);
+    reply_integer(c->reply, (int64_t)deliveries);
+}
+
+/* What was claimed, then what is new. */
+static void answer_claimed(struct command_context *c, const struct stream *stream,
+                           const struct read_result *result)
+{
+    struct stream_walk walk;
+    reply_array(c->reply, (size_t)(result->items_count + result->count));
+    for (size_t i = 0; i < result->items_count; i++) {
+        const struct read_item *item = &result->items[i];
+        stream_walk_begin(&walk, stream, (struct stream_range){item->id, item->id}, false);
+        CHECK(stream_walk_next(&walk));
+        answer_with_age(c, &walk, item->idle_ms, item->deliveries);
+    }
+    if (result->count == 0) return;
+    stream_walk_begin(&walk, stream, result->range, false);
+    for (uint64_t i = 0; i < result->count; i++) {
+        CHECK(stream_walk_next(&walk));
+        answer_with_age(c, &walk, 0, 0);
     }
 }
 
@@ -329,6 +242,7 @@ static void answer_keys(struct command_context *c, const struct read_plan *plan,
         reply_pair(c->reply);
         reply_bulk(c->reply, c->arguments[index]);
         if (results[i].history) answer_history(c, stream, &results[i]);
+        else if (results[i].claims) answer_claimed(c, stream, &results[i]);
         else answer_stream_entries(c->reply, stream, results[i].range, false, results[i].count);
     }
 }
@@ -340,11 +254,10 @@ static enum outcome try_read(struct command_context *c, const struct read_plan *
     struct read_result few[READ_KEYS_INLINE], *results = few;
     size_t results_bytes = plan->keys_count * sizeof *results;
     if (plan->keys_count > READ_KEYS_INLINE) results = memory_allocate(results_bytes);
-    size_t served = look_at_keys(c, plan, results);
+    size_t served = read_look_at_keys(c, plan, results);
     if (served > 0) answer_keys(c, plan, results, served);
     for (size_t i = 0; i < plan->keys_count; i++)
-        if (results[i].ids != NULL)
-            memory_free(results[i].ids, (size_t)results[i].count * sizeof *results[i].ids);
+        memory_free(results[i].items, results[i].items_count * sizeof *results[i].items);
     if (results != few) memory_free(results, results_bytes);
     return served > 0 ? OUTCOME_REPLIED : OUTCOME_WAIT;
 }
@@ -355,7 +268,9 @@ static enum outcome read_again(struct command_context *c, struct wait *w)
     plan->waited = true;
     /* A group must still be there; a plain reader waits on, whatever became of its keys. */
     if (plan->grouped && !check_keys(c, plan)) return OUTCOME_REPLIED;
-    return try_read(c, plan);
+    enum outcome outcome = try_read(c, plan);
+    if (outcome == OUTCOME_WAIT) w->wake_ms = read_wake_ms(c, plan);
+    return outcome;
 }
 
 static void read_expired(struct reply *r)
@@ -369,9 +284,12 @@ static enum outcome wait_for_entries(struct command_context *c, struct read_plan
 {
     if (plan->count_max == UINT64_MAX) plan->count_max = READ_BLOCKED_COUNT;
     *c->wait = (struct wait){.deadline_ms = plan->block_ms == 0 ? 0 : c->now_ms + plan->block_ms,
+                             .wake_ms = read_wake_ms(c, plan),
                              .database = c->client->database,
                              .keys_first = plan->keys_first,
                              .keys_count = plan->keys_count,
+                             .cohort_argument = plan->group,
+                             .cohort_number = plan->claim_idle_ms,
                              .again = read_again,
                              .expired = read_expired,
                              .plan = plan,
@@ -382,7 +300,11 @@ static enum outcome wait_for_entries(struct command_context *c, struct read_plan
 static enum outcome read_streams(struct command_context *c, bool grouped)
 {
     /* The IDs follow the plan in memory, so it is sized when the keys are counted. */
-    struct read_plan options = {.grouped = grouped, .count_max = UINT64_MAX};
+    struct read_plan options = {.grouped = grouped,
+                                .count_max = UINT64_MAX,
+                                .entries_max = UINT64_MAX,
+                                .bytes_max = UINT64_MAX,
+                                .claim_idle_ms = -1};
     if (!read_options(c, &options)) return OUTCOME_REPLIED;
     size_t plan_size = sizeof options + options.keys_count * sizeof(struct stream_id);
     struct read_plan *plan = memory_allocate(plan_size);

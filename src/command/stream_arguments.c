@@ -355,13 +355,18 @@ void answer_stream_id(struct reply *r, struct stream_id id)
     reply_bulk(r, (struct slice){text, stream_id_format(id, text)});
 }
 
-void answer_stream_entry(struct reply *r, struct stream_walk *walk)
+void answer_stream_id_and_fields(struct reply *r, struct stream_walk *walk)
 {
     struct slice item;
-    reply_array(r, 2);
     answer_stream_id(r, walk->id);
     reply_array(r, walk->fields_count);
     while (stream_walk_field(walk, &item)) reply_bulk(r, item);
+}
+
+void answer_stream_entry(struct reply *r, struct stream_walk *walk)
+{
+    reply_array(r, 2);
+    answer_stream_id_and_fields(r, walk);
 }
 
 void answer_stream_entries(struct reply *r, const struct stream *stream, struct stream_range range,

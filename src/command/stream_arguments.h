@@ -73,8 +73,10 @@ void ensure_consumer(struct command_context *c, const struct store_key *key, str
                      struct slice consumer);
 
 void answer_stream_id(struct reply *r, struct stream_id id);
-/* [id, [name, value ...]] of the entry that the walk stands on. */
+/* [id, [name, value ...]] of the entry that the walk stands on; without the count of elements, for
+ * answers that have more of them: id and fields. */
 void answer_stream_entry(struct reply *r, struct stream_walk *walk);
+void answer_stream_id_and_fields(struct reply *r, struct stream_walk *walk);
 /* An array of 'count' entries from the beginning of the walk: as many are there. */
 void answer_stream_entries(struct reply *r, const struct stream *stream, struct stream_range range,
                            bool reverse, uint64_t count);

@@ -1,0 +1,297 @@
+/* stream_read.c - what a read finds, key after key, and what consumer groups deliver for it.
+ *
+ * The entries of all keys share one budget (MAXCOUNT, MAXSIZE). It is asked before an entry is
+ * delivered, so what does not fit was not delivered. */
+#include "command/stream_read.h"
+
+#include "base/memory.h"
+
+struct reading {
+    struct command_context *c;
+    const struct read_plan *plan;
+    uint64_t entries_left;
+    uint64_t bytes_left;
+    bool any;    /* something was taken: from now on MAXSIZE counts */
+    bool claims; /* CLAIM holds for this key and those after it */
+};
+
+static uint64_t limit_of(const struct reading *r)
+{
+    return r->plan->count_max < r->entries_left ? r->plan->count_max : r->entries_left;
+}
+
+/* May an entry of this size be taken? Then it is. */
+static bool take(struct reading *r, uint64_t bytes)
+{
+    if (r->entries_left == 0 || (r->any && bytes > r->bytes_left)) return false;
+    r->any = true;
+    r->entries_left--;
+    r->bytes_left -= bytes < r->bytes_left ? bytes : r->bytes_left;
+    return true;
+}
+
+static struct slice group_name(const struct reading *r)
+{
+    return r->c->arguments[r->plan->group];
+}
+
+static struct slice consumer_name(const struct reading *r)
+{
+    return r->c->arguments[r->plan->consumer];
+}
+
+/* ---- entries after an ID ---- */
+
+/* What comes after an ID, up to 'limit' entries: a walk, because what a group delivers is read by
+ * walks over the same entries, and its bookmark makes this one begin at its place. */
+static void look_through(struct reading *r, const struct stream *stream, struct stream_id after,
+                         uint64_t limit, struct read_result *result)
+{
+    struct stream_walk walk;
+    result->range = (struct stream_range){after, STREAM_ID_MAX};
+    if (!stream_id_increment(&result->range.first)) return;
+    stream_walk_begin(&walk, stream, result->range, false);
+    while (result->count < limit && stream_walk_next(&walk) && take(r, walk.data_bytes)) {
+        result->count++;
+        result->range.last = walk.id;
+    }
+}
+
+/* XREAD: without MAXSIZE nothing has to be walked through twice. */
+static void look_after(struct reading *r, const struct stream *stream, struct stream_id after,
+                       struct read_result *result)
+{
+    if (r->plan->bytes_max != UINT64_MAX) {
+        look_through(r, stream, after, limit_of(r), result);
+        return;
+    }
+    result->range = (struct stream_range){after, STREAM_ID_MAX};
+    if (!stream_id_increment(&result->range.first)) return;
+    result->count = stream_count(stream, result->range, limit_of(r));
+    r->entries_left -= result->count;
+}
+
+static void deliver_new(struct reading *r, const struct store_key *key, struct read_result *result)
+{
+    const struct stream *stream;
+    CHECK(db_stream(r->c->db, key, &stream) == LOOKUP_FOUND);
+    const struct stream_group *group = argument_group(r->c, r->plan->group, stream);
+    uint64_t limit = r->plan->count_max - result->items_count;
+    look_through(r, stream, stream_group_last_delivered(group), limit, result);
+    if (result->count == 0) return;
+    struct effect e = {.kind = EFFECT_GROUP_DELIVER, .key = *key};
+    e.group_deliver.delivery = (struct stream_delivery){.group = group_name(r),
+                                                        .consumer = consumer_name(r),
+                                                        .last_id = result->range.last,
+                                                        .count = result->count,
+                                                        .now_ms = r->c->now_ms,
+                                                        .no_ack = r->plan->no_ack};
+    db_change(r->c->db, &e);
+}
+
+/* ---- named entries ---- */
+
+/* Is the entry in the stream, and how large is it? */
+static bool measure(const struct stream *stream, struct stream_id id, uint64_t *bytes)
+{
+    struct stream_walk walk;
+    stream_walk_begin(&walk, stream, (struct stream_range){id, id}, false);
+    if (!stream_walk_next(&walk)) return false;
+    *bytes = walk.data_bytes;
+    return true;
+}
+
+/* Entries are delivered once more, to this consumer. */
+static void deliver_ids(const struct reading *r, const struct store_key *key,
+                        const struct stream_ids *ids, int64_t active_ms)
+{
+    struct effect e = {.kind = EFFECT_GROUP_CLAIM, .key = *key};
+    if (ids->count == 0) return;
+    e.group_claim.claim = (struct stream_claim){.group = group_name(r),
+                                                .consumer = consumer_name(r),
+                                                .delivery_ms = r->c->now_ms,
+                                                .deliveries = STREAM_DELIVERIES_INCREMENT,
+                                                .active_ms = active_ms,
+                                                .ids = ids->items,
+                                                .count = ids->count};
+    db_change(r->c->db, &e);
+}
+
+/* The consumer's pending entries after an ID; those that still exist count as delivered again. */
+static void deliver_history(struct reading *r, const struct store_key *key, struct stream_id after,
+                            struct read_result *result)
+{
+    const struct stream *stream;
+    struct stream_ids all, present;
+    struct stream_pending_walk walk;
+    struct stream_range range = {after, STREAM_ID_MAX};
+    uint64_t limit = limit_of(r), bytes;
+    result->served = true;
+    result->history = true;
+    if (!stream_id_increment(&range.first)) return;
+    CHECK(db_stream(r->c->db, key, &stream) == LOOKUP_FOUND);
+    const struct stream_group *group = argument_group(r->c, r->plan->group, stream);
+    stream_ids_init(&all);
+    stream_ids_init(&present);
+    stream_pending_walk_begin(&walk, group, stream_consumer_find(group, consumer_name(r)), range);
+    while (all.count < limit && stream_pending_walk_next(&walk)) {
+        bool is_present = measure(stream, walk.entry.id, &bytes);
+        if (!take(r, is_present ? bytes : 0)) break;
+        stream_ids_add(&all, walk.entry.id);
+        if (is_present) stream_ids_add(&present, walk.entry.id);
+    }
+    deliver_ids(r, key, &present, -1);
+    result->items_count = all.count;
+    if (all.count > 0) result->items = memory_allocate(all.count * sizeof *result->items);
+    for (size_t i = 0; i < all.count; i++)
+        result->items[i] = (struct read_item){.id = all.items[i]};
+    stream_ids_deinit(&all);
+    stream_ids_deinit(&present);
+}
+
+/* ---- CLAIM ---- */
+
+static bool is_idle_enough(const struct reading *r, const struct stream_pending *pending)
+{
+    return pending->consumer == NULL ||
+           r->c->now_ms - pending->delivery_ms >= r->plan->claim_idle_ms;
+}
+
+/* How many pending entries may be claimed at most: an upper bound for the lists. */
+static size_t claim_limit(const struct reading *r, const struct stream_group *group)
+{
+    struct stream_pending oldest;
+    uint64_t limit = limit_of(r), pending = stream_group_pending_count(group);
+    if (!stream_pending_oldest(group, &oldest) || !is_idle_enough(r, &oldest)) return 0;
+    return (size_t)(limit < pending ? limit : pending);
+}
+
+/* One attempt to claim. */
+struct claim_attempt {
+    const struct stream *stream;
+    struct stream_pending *listed; /* oldest first; what is claimed moves to the front */
+    size_t listed_count;
+    struct stream_ids claimed;
+    struct stream_ids gone; /* from the stream: they are not pending any longer */
+};
+
+static void decide_claims(struct reading *r, struct claim_attempt *a)
+{
+    for (size_t i = 0; i < a->listed_count; i++) {
+        struct stream_id id = a->listed[i].id;
+        uint64_t bytes;
+        if (!measure(a->stream, id, &bytes)) {
+            stream_ids_add(&a->gone, id);
+            continue;
+        }
+        if (!take(r, bytes)) return;
+        a->listed[a->claimed.count] = a->listed[i];
+        stream_ids_add(&a->claimed, id);
+    }
+}
+
+static void note_claims(const struct reading *r, const struct claim_attempt *a,
+                        struct read_result *result)
+{
+    result->items_count = a->claimed.count;
+    if (a->claimed.count == 0) return;
+    result->items = memory_allocate(a->claimed.count * sizeof *result->items);
+    for (size_t i = 0; i < a->claimed.count; i++) {
+        const struct stream_pending *p = &a->listed[i];
+        int64_t idle_ms = r->c->now_ms - p->delivery_ms;
+        if (idle_ms < 0) idle_ms = 0;
+        if (p->consumer == NULL) idle_ms = -1;
+        result->items[i] = (struct read_item){p->id, idle_ms, p->deliveries};
+    }
+}
+
+/* Returns true when nothing was claimed, but something gone has made room for another attempt. */
+static bool attempt_to_claim(struct reading *r, const struct store_key *key,
+                             struct read_result *result)
+{
+    struct claim_attempt a = {0};
+    CHECK(db_stream(r->c->db, key, &a.stream) == LOOKUP_FOUND);
+    const struct stream_group *group = argument_group(r->c, r->plan->group, a.stream);
+    size_t limit = claim_limit(r, group);
+    if (limit == 0) return false;
+    size_t size = limit * sizeof *a.listed;
+    a.listed = memory_allocate(size);
+    a.listed_count =
+        stream_pending_list_oldest(group, r->c->now_ms - r->plan->claim_idle_ms, a.listed, limit);
+    stream_ids_init(&a.claimed);
+    stream_ids_init(&a.gone);
+    decide_claims(r, &a);
+    note_claims(r, &a, result); /* before the effects: they free what names the consumers */
+    bool again = a.claimed.count == 0 && a.gone.count > 0;
+    if (a.gone.count > 0)
+        db_change(r->c->db, &(struct effect){
+                                .kind = EFFECT_GROUP_ACKNOWLEDGE,
+                                .key = *key,
+                                .group_acknowledge = {group_name(r), a.gone.items, a.gone.count}});
+    deliver_ids(r, key, &a.claimed, r->c->now_ms);
+    stream_ids_deinit(&a.claimed);
+    stream_ids_deinit(&a.gone);
+    memory_free(a.listed, size);
+    return again;
+}
+
+int64_t read_wake_ms(struct command_context *c, const struct read_plan *plan)
+{
+    int64_t wake_ms = 0;
+    for (size_t i = 0; plan->claim_idle_ms >= 0 && i < plan->keys_count; i++) {
+        struct store_key key = argument_key(c, plan->keys_first + i);
+        const struct stream *stream;
+        struct stream_pending oldest;
+        if (db_stream(c->db, &key, &stream) != LOOKUP_FOUND) continue;
+        const struct stream_group *group = argument_group(c, plan->group, stream);
+        if (group == NULL || !stream_pending_oldest(group, &oldest)) continue;
+        int64_t at_ms;
+        if (!number_add_i64(oldest.delivery_ms, plan->claim_idle_ms, &at_ms)) continue;
+        if (at_ms <= c->now_ms) at_ms = c->now_ms + 1;
+        if (wake_ms == 0 || at_ms < wake_ms) wake_ms = at_ms;
+    }
+    return wake_ms;
+}
+
+/* ---- all keys ---- */
+
+static void look_at_group(struct reading *r, const struct store_key *key, struct stream_id after,
+                          struct read_result *result)
+{
+    ensure_consumer(r->c, key, group_name(r), consumer_name(r));
+    if (stream_id_compare(after, READ_NEW) != 0) {
+        r->claims = false; /* as in Redis: history ends CLAIM for the keys behind it, too */
+        deliver_history(r, key, after, result);
+        return;
+    }
+    result->claims = r->claims;
+    while (r->claims && attempt_to_claim(r, key, result)) {
+        /* What was gone is no longer pending, so this ends. */
+    }
+    deliver_new(r, key, result);
+    result->served = result->items_count + result->count > 0;
+}
+
+size_t read_look_at_keys(struct command_context *c, const struct read_plan *plan,
+                         struct read_result *results)
+{
+    struct reading r = {.c = c,
+                        .plan = plan,
+                        .entries_left = plan->entries_max,
+                        .bytes_left = plan->bytes_max,
+                        .claims = plan->claim_idle_ms >= 0};
+    size_t served = 0;
+    for (size_t i = 0; i < plan->keys_count; i++) {
+        struct store_key key = argument_key(c, plan->keys_first + i);
+        const struct stream *stream;
+        results[i] = (struct read_result){0};
+        if (plan->grouped) {
+            look_at_group(&r, &key, plan->after[i], &results[i]);
+        } else if (db_stream(c->db, &key, &stream) == LOOKUP_FOUND) {
+            look_after(&r, stream, plan->after[i], &results[i]);
+            results[i].served = results[i].count > 0;
+        }
+        if (results[i].served) served++;
+    }
+    return served;
+}
