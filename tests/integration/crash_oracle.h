@@ -150,7 +150,9 @@ size_t crash_oracle_unanswered(const struct crash_oracle *oracle, uint32_t clien
  * survived looks like an order that was broken. */
 void crash_oracle_was_refused(struct crash_oracle *oracle, uint32_t client, size_t index);
 
-/* Anybody read this value of the key: what it depends on can no longer be lost. */
+/* Anybody read this value of the key: what it depends on can no longer be lost. It should be one that
+ * the key has only once: an answer may come long after the read, and a value that the key has again
+ * by then proves more than was seen. */
 void crash_oracle_saw_value(struct crash_oracle *oracle, uint32_t key, bool exists,
                             struct slice value);
 void crash_oracle_saw_entry(struct crash_oracle *oracle, uint32_t stream,

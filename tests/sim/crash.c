@@ -204,6 +204,8 @@ static bool tick(struct world *w)
     actors_send(w);
     machine_tick(m, world_chance(w, 3));
     note_executed(w);
+    for (size_t i = 0; w->promises && i < FAITHFUL_COUNT; i++)
+        traffic_note_refused(w, &w->actors[i]);
     note_moment(w);
     if (world_chance(w, 3)) machine_make_spare(m);
     bool good = move_flush(w);
@@ -358,7 +360,6 @@ static void end_life(struct world *w, enum crash_kind kind)
                  db_durable_lsn(m->db), w->needed_lsn);
     bool quiet = db_flush_due_ms(m->db) == INT64_MAX && m->flush == NULL &&
                  m->log_status == DISK_OK && db_appended_lsn(m->db) == db_durable_lsn(m->db);
-    for (size_t i = 0; w->promises && i < FAITHFUL_COUNT; i++) traffic_end(w, &w->actors[i]);
     if (kind == CRASH_SHUTDOWN) {
         bool good = machine_shut_down(m);
         /* A weaker policy leaves the last sync to the close, which cannot say that it failed. */

@@ -238,6 +238,14 @@ static void remember_delivered(struct actor *a, uint32_t stream, const struct en
     }
 }
 
+/* A value that its key has only once. Another one (null, a number) may have been read long before
+ * it is answered, and would then prove a later change that has given the key the same value. */
+static bool is_unique(const struct answer *item)
+{
+    return item->kind == ANSWER_BULK && item->text.size > 0 &&
+           (*item->text.data == 'v' || *item->text.data == 'm');
+}
+
 void traffic_answered(struct world *w, struct actor *a, const struct sent *sent, struct slice reply)
 {
     struct slice in = reply;
@@ -245,12 +253,12 @@ void traffic_answered(struct world *w, struct actor *a, const struct sent *sent,
     struct entry_list list;
     struct oracle_answer answer = {0};
     CHECK(answer_take(&in, &item));
-    answer.is_error = item.kind == ANSWER_ERROR;
+    if (sent->refused) return;
     switch (sent->kind) {
     case SENT_SETUP:
     case SENT_WILD: return;
     case SENT_GET:
-        crash_oracle_saw_value(w->oracle, sent->place, item.kind != ANSWER_NULL, item.text);
+        if (is_unique(&item)) crash_oracle_saw_value(w->oracle, sent->place, true, item.text);
         return;
     case SENT_READ:
         take_entries(reply, &list);
@@ -262,12 +270,10 @@ void traffic_answered(struct world *w, struct actor *a, const struct sent *sent,
         answer.integer = item.integer;
         break;
     case SENT_ADD:
-        if (answer.is_error) break;
         CHECK(world_parse_id(item.text, &answer.id));
         world_remember_id(&w->faithful_ids[sent->place], answer.id);
         break;
     case SENT_GROUP_READ:
-        if (answer.is_error) break;
         take_entries(reply, &list);
         remember_delivered(a, sent->place, &list);
         answer.entries = list.entries;
@@ -284,23 +290,27 @@ static bool is_operation(const struct sent *sent)
            sent->kind == SENT_OTHER;
 }
 
-/* A full disk refuses writes; the error waits behind answers that are not durable, and the crash
- * takes it. Only the server knows that the request had no effect, though a later one had. */
-void traffic_end(struct world *w, struct actor *a)
+/* A full disk refuses a write between writes that happen. Its error may reach the client after a
+ * reader has seen what came later, or never, when a crash takes it; only the server knows at once
+ * that it had no effect. */
+void traffic_note_refused(struct world *w, struct actor *a)
 {
     struct buf withheld = {0};
     size_t operation = 0;
+    CHECK(w->machine.links[a->link].incoming.size == 0);
     machine_withheld(&w->machine, a->link, &withheld);
     struct slice rest = buf_slice(&withheld);
     for (size_t i = 0; rest.size > 0; i++) {
         size_t size = answer_size(rest);
         CHECK(size > 0);
         CHECK(i < a->sent_count);
-        bool refused = *rest.data == '-';
+        struct sent *sent = &a->sent[i];
+        if (is_operation(sent) && !sent->refused) {
+            sent->refused = *rest.data == '-';
+            if (sent->refused) crash_oracle_was_refused(w->oracle, client_of(w, a), operation);
+            else operation++;
+        }
         rest = (struct slice){rest.data + size, rest.size - size};
-        if (!is_operation(&a->sent[i])) continue;
-        if (refused) crash_oracle_was_refused(w->oracle, client_of(w, a), operation);
-        else operation++;
     }
     buf_deinit(&withheld);
 }

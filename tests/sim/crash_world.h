@@ -60,6 +60,7 @@ struct sent {
     uint32_t place; /* the key of a GET; the stream of what concerns one */
     bool looks;     /* WILD: the answer shows 'place' as it was */
     bool executed;
+    bool refused;   /* the oracle knows */
     lsn_t tick_lsn; /* where the log stood at the end of the tick that executed it */
     lsn_t seen_lsn; /* the newest change of 'place' in the ticks before that one */
 };
@@ -130,8 +131,8 @@ void traffic_connect(struct world *w, struct actor *a);
 void traffic_send(struct world *w, struct actor *a);
 void traffic_answered(struct world *w, struct actor *a, const struct sent *sent,
                       struct slice reply);
-void traffic_end(struct world *w, struct actor *a); /* the crash takes the connection */
-void traffic_judge(struct world *w);                /* the recovered machine, by the oracle */
+void traffic_note_refused(struct world *w, struct actor *a); /* after each tick */
+void traffic_judge(struct world *w); /* the recovered machine, by the oracle */
 
 /* crash_wild.c */
 void wild_connect(struct world *w, struct actor *a);
