@@ -466,66 +466,105 @@ struct stream_block *block_rewrite(const struct stream_block *b, uint64_t *ordin
     return copy;
 }
 
-/* ---- checking ---- */
+/* ---- checking and restoring ---- */
 
-static void check_items(struct reader *r, uint64_t count)
+static bool skip_items(struct reader *r, uint64_t count)
 {
     struct slice item;
-    for (uint64_t i = 0; i < count; i++) CHECK(read_bytes(r, &item));
+    for (uint64_t i = 0; i < count; i++)
+        if (!read_bytes(r, &item)) return false;
+    return true;
 }
 
-static uint64_t check_count(struct reader *r)
+static bool read_count(struct reader *r, uint64_t *count)
 {
-    uint64_t count;
-    CHECK(read_varint(r, &count));
-    CHECK(count >= 1 && count <= BLOCK_CHECK_NAMES_MAX);
-    return count;
+    return read_varint(r, count) && *count >= 1 && *count <= BLOCK_CHECK_NAMES_MAX;
+}
+
+/* Where a validation stands. */
+struct block_proof {
+    struct reader in;
+    struct stream_id id; /* of the previous record */
+    uint64_t ordinal;
+    uint64_t dead_bytes;
+    uint64_t names_count;
+    uint32_t live;
+    uint32_t records;
+};
+
+static bool prove_gap(struct block_proof *p)
+{
+    uint64_t gap;
+    if (!read_varint(&p->in, &gap) || gap == 0 || p->records == 0) return false;
+    if (gap > UINT64_MAX - p->ordinal) return false;
+    p->ordinal += gap;
+    return true;
+}
+
+static bool prove_record(struct block_proof *p, const struct stream_block *b)
+{
+    size_t before = p->in.rest.size;
+    uint8_t control;
+    uint64_t seq = 0;
+    if (!read_byte(&p->in, &control)) return false;
+    if (control == BLOCK_GAP) return prove_gap(p);
+    uint64_t ms = control & BLOCK_MS_MASK;
+    if (ms == BLOCK_GAP) return false;
+    if (ms == BLOCK_MS_NUMBER && !read_varint(&p->in, &ms)) return false;
+    if ((control & BLOCK_SEQ) && !read_varint(&p->in, &seq)) return false;
+    struct stream_id next = {p->id.ms + ms, ms == 0 ? p->id.seq + 1 + seq : seq};
+    if (p->records == 0) next = b->first_id;
+    else if (stream_id_compare(next, p->id) <= 0) return false;
+    p->id = next;
+    uint64_t items = p->names_count;
+    if (control & BLOCK_OWN_NAMES) {
+        if (!read_count(&p->in, &items)) return false;
+        items *= 2;
+    }
+    if (!skip_items(&p->in, items) || p->ordinal == UINT64_MAX) return false;
+    p->records++;
+    p->ordinal++;
+    if (control & BLOCK_DEAD) p->dead_bytes += before - p->in.rest.size;
+    else p->live++;
+    return true;
+}
+
+bool block_prove(const struct stream_block *b, uint64_t *ordinal)
+{
+    if (b->references == 0 || b->live == 0 || b->live > b->records) return false;
+    if (b->records > BLOCK_RECORDS_MAX || b->begin >= b->size || b->size > b->capacity)
+        return false;
+    struct block_proof p = {
+        .in = {{(const char *)b->bytes, b->size}}, .id = b->first_id, .ordinal = *ordinal};
+    if (!read_count(&p.in, &p.names_count) || !skip_items(&p.in, p.names_count)) return false;
+    uint32_t names_size = b->size - (uint32_t)p.in.rest.size;
+    if (names_size > b->begin) return false;
+    p.dead_bytes = b->begin - names_size;
+    p.in.rest = (struct slice){(const char *)b->bytes + b->begin, b->size - b->begin};
+    while (p.in.rest.size > 0) /* each step takes at least a byte */
+        if (!prove_record(&p, b)) return false;
+    *ordinal = p.ordinal;
+    return stream_id_compare(p.id, b->last_id) == 0 && p.records == b->records &&
+           p.live == b->live && p.dead_bytes == b->dead_bytes;
 }
 
 uint64_t block_check(const struct stream_block *b, uint64_t ordinal)
 {
     CHECK(b->references > 0);
-    CHECK(b->live > 0 && b->live <= b->records && b->records <= BLOCK_RECORDS_MAX);
-    CHECK(b->begin < b->size && b->size <= b->capacity);
-    struct reader r = {{(const char *)b->bytes, b->size}};
-    uint64_t names_count = check_count(&r);
-    check_items(&r, names_count);
-    uint32_t names_size = b->size - (uint32_t)r.rest.size;
-    CHECK(names_size <= b->begin);
-
-    r.rest = (struct slice){(const char *)b->bytes + b->begin, b->size - b->begin};
-    struct stream_id id = b->first_id;
-    uint64_t dead_bytes = b->begin - names_size;
-    uint32_t live = 0;
-    uint32_t records = 0;
-    while (r.rest.size > 0) {
-        size_t before = r.rest.size;
-        uint8_t control;
-        uint64_t ms;
-        uint64_t seq = 0;
-        CHECK(read_byte(&r, &control));
-        if (control == BLOCK_GAP) {
-            CHECK(read_varint(&r, &ms) && ms > 0 && records > 0);
-            ordinal += ms;
-            continue;
-        }
-        ms = control & BLOCK_MS_MASK;
-        CHECK(ms != BLOCK_GAP);
-        if (ms == BLOCK_MS_NUMBER) CHECK(read_varint(&r, &ms));
-        if (control & BLOCK_SEQ) CHECK(read_varint(&r, &seq));
-        struct stream_id next = {id.ms + ms, ms == 0 ? id.seq + 1 + seq : seq};
-        if (records == 0) next = b->first_id;
-        CHECK(records == 0 || stream_id_compare(next, id) > 0);
-        id = next;
-        uint64_t items = control & BLOCK_OWN_NAMES ? 2 * check_count(&r) : names_count;
-        check_items(&r, items);
-        records++;
-        ordinal++;
-        if (control & BLOCK_DEAD) dead_bytes += before - r.rest.size;
-        else live++;
-    }
-    CHECK(stream_id_compare(id, b->last_id) == 0);
-    CHECK(records == b->records && live == b->live);
-    CHECK(dead_bytes == b->dead_bytes);
+    CHECK(block_prove(b, &ordinal));
     return ordinal;
+}
+
+struct stream_block *block_restore(const struct stream_block *header, struct slice bytes)
+{
+    CHECK(bytes.size > 0 && bytes.size <= UINT32_MAX / 2);
+    struct stream_block *b = allocate(bytes.size);
+    uint32_t capacity = b->capacity;
+    memcpy(b, header, BLOCK_HEADER_BYTES);
+    memcpy(b->bytes, bytes.data, bytes.size);
+    b->references = 1;
+    b->rewrites = 0;
+    b->size = (uint32_t)bytes.size;
+    b->capacity = capacity;
+    return b;
 }

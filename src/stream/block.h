@@ -145,4 +145,11 @@ uint64_t block_rank(const struct stream_block *b, struct stream_id id);
 /* Checks every byte and count. Returns the ordinal after the last record or gap. */
 uint64_t block_check(const struct stream_block *b, uint64_t ordinal);
 
+/* For loaders. A block of these bytes with the header's IDs and counts, none of it believed: until
+ * block_prove says so nothing else may be called with it but block_release. */
+struct stream_block *block_restore(const struct stream_block *header, struct slice bytes);
+
+/* The same as block_check, as an answer. *ordinal: before the first record; after the last one. */
+bool block_prove(const struct stream_block *b, uint64_t *ordinal);
+
 #endif

@@ -245,18 +245,26 @@ void stream_groups_destroy(struct stream *s)
 
 /* ---- consumers ---- */
 
-void stream_consumer_create(struct stream *s, struct slice group, struct slice name, int64_t now_ms)
+struct stream_consumer *group_restore_consumer(struct stream *s, struct stream_group *g,
+                                               struct slice name, int64_t seen_ms,
+                                               int64_t active_ms)
 {
-    struct stream_group *g = must_find(s, group);
+    CHECK(name_index_get(&g->consumers, name) == NULL);
     size_t before = group_bytes(g);
     struct stream_consumer *c = memory_allocate_zeroed(sizeof *c);
     name_entry_init(&c->entry, name);
-    c->seen_ms = now_ms;
-    c->active_ms = -1;
+    c->seen_ms = seen_ms;
+    c->active_ms = active_ms;
     pending_owner_add(&g->pending, &c->owner);
     name_index_insert(&g->consumers, &c->entry);
     g->consumers_bytes += consumer_bytes(c);
     s->groups_bytes += group_bytes(g) - before;
+    return c;
+}
+
+void stream_consumer_create(struct stream *s, struct slice group, struct slice name, int64_t now_ms)
+{
+    (void)group_restore_consumer(s, must_find(s, group), name, now_ms, -1);
 }
 
 static struct stream_consumer *must_find_consumer(const struct stream_group *g, struct slice name)
@@ -359,6 +367,17 @@ uint64_t stream_group_acknowledge(struct stream *s, struct slice group, const st
     CHECK(removed <= count);
     s->groups_bytes += group_bytes(g) - before;
     return removed;
+}
+
+void group_restore_pending(struct stream *s, struct stream_group *g,
+                           const struct pending_item *items, size_t count)
+{
+    size_t before = group_bytes(g);
+    for (size_t i = 0; i < count; i++) {
+        CHECK(items[i].owner == PENDING_UNOWNED || items[i].owner < g->pending.owners_capacity);
+        pending_put(&g->pending, &items[i]);
+    }
+    s->groups_bytes += group_bytes(g) - before;
 }
 
 static uint64_t next_deliveries(const struct stream_claim *claim, uint64_t deliveries)

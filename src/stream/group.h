@@ -25,6 +25,14 @@ struct stream_group {
     size_t consumers_bytes;          /* of the consumers and their names */
 };
 
+/* For loaders (stream_load.c): a consumer and pending entries as they were. The name is not there
+ * yet and comes after those that are; owners are numbers of consumers, IDs rise. */
+struct stream_consumer *group_restore_consumer(struct stream *s, struct stream_group *g,
+                                               struct slice name, int64_t seen_ms,
+                                               int64_t active_ms);
+void group_restore_pending(struct stream *s, struct stream_group *g,
+                           const struct pending_item *items, size_t count);
+
 /* What the public functions show of a pending item. */
 struct stream_pending group_show(const struct stream_group *g, const struct pending_item *item);
 

@@ -310,6 +310,34 @@ void stream_idmp_restore(struct stream *s, uint64_t added, uint64_t duplicates)
     x->duplicates = duplicates;
 }
 
+bool stream_idmp_restore_iid(struct stream *s, struct slice producer, struct slice iid,
+                             struct stream_id id)
+{
+    if (producer.size == 0 || iid.size == 0 || iid.size > UINT32_MAX) return false;
+    struct idempotence *x = ensure(s);
+    struct producer *p = producer_of(name_index_get(&x->producers, producer));
+    if (p == NULL) p = add_producer(x, producer);
+    if (p->count == STREAM_IDMP_COUNT_MAX) return false;
+    if (p->count > 0 && p->slots[find_slot(p, iid, hash_of(iid))] != 0) return false;
+    append(x, p, iid, id);
+    return true;
+}
+
+bool stream_idmp_is_kept(const struct stream *s)
+{
+    return s->idempotence != NULL;
+}
+
+uint32_t stream_idmp_sweep(const struct stream *s)
+{
+    return s->idempotence == NULL ? 0 : s->idempotence->sweep;
+}
+
+void stream_idmp_restore_sweep(struct stream *s, uint32_t sweep)
+{
+    ensure(s)->sweep = sweep;
+}
+
 /* ---- checking ---- */
 
 static size_t check_producer(const struct producer *p)

@@ -76,4 +76,14 @@ void stream_idmp_configure(struct stream *s, struct stream_idmp_limits limits, b
 /* For loaders: the figures that cannot be counted from what is remembered. */
 void stream_idmp_restore(struct stream *s, uint64_t added, uint64_t duplicates);
 
+/* For loaders, in the order of the walk. False, and nothing changed: the producer has it, or has
+ * too many, or a name is empty. */
+bool stream_idmp_restore_iid(struct stream *s, struct slice producer, struct slice iid,
+                             struct stream_id id);
+
+/* Which producer is looked after next: what is forgotten when depends on it. */
+bool stream_idmp_is_kept(const struct stream *s); /* has it anything of all this? */
+uint32_t stream_idmp_sweep(const struct stream *s);
+void stream_idmp_restore_sweep(struct stream *s, uint32_t sweep);
+
 #endif

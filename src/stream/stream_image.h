@@ -1,0 +1,67 @@
+/* stream_image.h - a stream as pieces of bytes: what a snapshot keeps of it, and back.
+ *
+ * An image is frozen: it shows the stream as it was when it was created, however the stream
+ * changes afterwards. Entries are shared (stream_freeze); groups, pending entries and idempotent
+ * producers are encoded at once, into memory of the image.
+ *
+ * Pieces, in this order. Each begins with its kind (1 byte). Numbers are varints, "signed" ones
+ * zigzag; an ID is two numbers; a name is its size and its bytes.
+ *
+ *   HEAD       length | appended | entries_added | last_id | max_deleted_id | tail_closed
+ *              | blocks | groups
+ *   BLOCK      ordinal | first_id | last_id | begin | dead_bytes | dropped | records | live
+ *              | bytes to the end of the piece: the block as it is in memory (block.h)
+ *   GROUP      name | last_delivered | entries_read | exact | consumers | pending
+ *   CONSUMERS  count | name, seen_ms, active_ms (both signed) of each: in order of names, after
+ *              those of the piece before
+ *   PENDING    count | of each, in order of IDs: ms and time of delivery as signed differences to
+ *              the one before (in this piece; to 0 for the first), sequence, deliveries, owner:
+ *              the number of a consumer from 1 in order of names; 0: nobody
+ *   PRODUCERS  duration_s | count_max | added | duplicates | sweep | iids: if there is any of it
+ *   IIDS       producer | count | iid (as a name), ID of each
+ *   END
+ *
+ * A loader believes nothing: every count, order and ID is proved before a piece is taken, and what
+ * it allocates is bounded by the size of the pieces. */
+#ifndef STREAM_STREAM_IMAGE_H
+#define STREAM_STREAM_IMAGE_H
+
+#include "base/buf.h"
+#include "stream/stream_group.h"
+
+/* Never reused, never renumbered: they are on the disk. */
+enum stream_piece {
+    STREAM_PIECE_END = 0,
+    STREAM_PIECE_HEAD = 1,
+    STREAM_PIECE_BLOCK = 2,
+    STREAM_PIECE_GROUP = 3,
+    STREAM_PIECE_CONSUMERS = 4,
+    STREAM_PIECE_PENDING = 5,
+    STREAM_PIECE_PRODUCERS = 6,
+    STREAM_PIECE_IIDS = 7,
+};
+
+struct stream_image;
+
+struct stream_image *stream_image_create(const struct stream *s);
+void stream_image_destroy(struct stream_image *image);
+
+/* The next piece: what is appended to 'head', then 'body', which is borrowed until the image is
+ * destroyed. False: END was the last one. */
+bool stream_image_next(struct stream_image *image, struct buf *head, struct slice *body);
+
+/* ---- back ---- */
+
+struct stream_loader;
+
+struct stream_loader *stream_loader_create(void);
+void stream_loader_destroy(struct stream_loader *l); /* with a stream that was not taken */
+
+/* Takes the pieces in their order. False: this one is malformed or contradicts another; nothing
+ * but destroy is allowed then. */
+bool stream_loader_add(struct stream_loader *l, struct slice piece);
+
+/* The stream, owned by the caller, once END was added; before that NULL. */
+struct stream *stream_loader_take(struct stream_loader *l);
+
+#endif
