@@ -265,3 +265,21 @@ enum outcome command_client_kill(struct command_context *c)
     reply_integer(c->reply, kill_matching(c, &filter));
     return OUTCOME_REPLIED;
 }
+
+enum outcome command_client_unblock(struct command_context *c)
+{
+    int64_t id;
+    bool with_error = c->arguments_count == 4 && argument_is(c, 3, "ERROR");
+    if (c->arguments_count > 4) {
+        struct slice name = c->arguments[1];
+        reply_error_format(c->reply, REPLY_ERROR_SUBCOMMAND_SYNTAX, argument_quoted_size(name),
+                           name.data, "CLIENT");
+        return OUTCOME_REPLIED;
+    }
+    if (c->arguments_count == 4 && !with_error && !argument_is(c, 3, "TIMEOUT"))
+        return refuse(c, REPLY_ERROR_UNBLOCK_REASON);
+    if (!argument_integer(c, 2, &id)) return OUTCOME_REPLIED;
+    bool unblocked = id > 0 && c->sessions->unblock(c->sessions->context, (uint64_t)id, with_error);
+    reply_integer(c->reply, unblocked ? 1 : 0);
+    return OUTCOME_REPLIED;
+}

@@ -127,6 +127,13 @@ static inline bool fixture_kill(void *context, uint64_t id)
     return true;
 }
 
+static inline bool fixture_unblock(void *context, uint64_t id, bool with_error)
+{
+    const struct fixture *f = context;
+    (void)with_error;
+    return id <= FIXTURE_CLIENTS && f->clients[id - 1].blocked;
+}
+
 static inline void fixture_host_init(struct fixture *f)
 {
     f->host = (struct host){f,
@@ -141,7 +148,7 @@ static inline void fixture_host_init(struct fixture *f)
                             fixture_clock,
                             fixture_random,
                             fixture_out_of_memory};
-    f->sessions = (struct session_host){f, fixture_next, fixture_kill};
+    f->sessions = (struct session_host){f, fixture_next, fixture_kill, fixture_unblock};
 }
 
 #endif

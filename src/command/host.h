@@ -22,6 +22,9 @@ struct session_host {
     /* Closes a session once the running command has answered; false: no such id. The caller's own
      * session is closed after its reply was sent. */
     bool (*kill)(void *context, uint64_t id);
+    /* Ends the wait of a session: it gets the reply of a deadline that passed, or an error. False:
+     * no such id, or it does not wait. */
+    bool (*unblock)(void *context, uint64_t id, bool with_error);
 };
 
 /* The server fills these in: configuration, figures, the process. */

@@ -109,6 +109,8 @@ static bool kill_client(void *context, uint64_t id)
     return true;
 }
 
+static bool unblock_client(void *context, uint64_t id, bool with_error); /* with the waits */
+
 /* ---- life ---- */
 
 struct engine *engine_create(const struct engine_options *options)
@@ -117,7 +119,7 @@ struct engine *engine_create(const struct engine_options *options)
     e->db = options->db;
     e->host = options->host;
     engine_set_limits(e, &options->limits);
-    e->sessions_host = (struct session_host){e, next_client, kill_client};
+    e->sessions_host = (struct session_host){e, next_client, kill_client, unblock_client};
     waiters_init(&e->waiters, options->host->random(options->host->context));
     list_init(&e->sessions);
     list_init(&e->runnable);
@@ -300,6 +302,30 @@ static void wake_touched(struct engine *e)
         waiters_wake(&e->waiters, &touched, wake, e);
 }
 
+/* The session gets the error, or (NULL) the reply of a deadline that passed. Either says that nothing
+ * happened: there is no change to wait for. */
+static void give_up_wait(struct engine *e, struct session *s, const enum reply_error *error)
+{
+    struct reply reply = {.version = s->client.resp, .out = &s->output};
+    uint64_t position = s->output.appended;
+    CHECK(s->state == SESSION_WAITING);
+    if (error == NULL) s->waiter->wait.expired(&reply);
+    else reply_error(&reply, *error);
+    if (reply.failed) e->figures.error_replies++;
+    waited(e, s, position, 0);
+}
+
+static bool unblock_client(void *context, uint64_t id, bool with_error)
+{
+    static const enum reply_error error = REPLY_ERROR_UNBLOCKED;
+    struct engine *e = context;
+    struct session *s = id == 0 ? NULL : session_after(e, id - 1);
+    if (s == NULL || s->client.id != id || s->state != SESSION_WAITING) return false;
+    CHECK(s != e->running);
+    give_up_wait(e, s, with_error ? &error : NULL);
+    return true;
+}
+
 static void begin_wait(struct engine *e, struct session *s, const struct wait *wait,
                        const struct command_context *c)
 {
@@ -461,15 +487,8 @@ static void expire_waiters(struct engine *e)
 {
     struct waiter *waiter;
     while ((waiter = waiters_due(&e->waiters, e->now_ms)) != NULL) {
-        struct session *s = waiter->owner;
-        if (waiter_is_timed(waiter, e->now_ms)) {
-            wake(e, waiter);
-            continue;
-        }
-        struct reply reply = {.version = s->client.resp, .out = &s->output};
-        uint64_t position = s->output.appended;
-        waiter->wait.expired(&reply);
-        waited(e, s, position, 0); /* it says that nothing happened: no change to wait for */
+        if (waiter_is_timed(waiter, e->now_ms)) wake(e, waiter);
+        else give_up_wait(e, waiter->owner, NULL);
     }
 }
 
