@@ -9,9 +9,9 @@
  *      | may leave   | waits for LSN   |
  *
  * A reply may be far larger than its request, and whether it is too large is asked when it is
- * complete. So a chain with a limit keeps no more than that: what is appended beyond it only counts,
- * the memory is used again and again. Such a chain is spoilt: it is truncated to where it was
- * before, or never sent.
+ * complete. So a chain with a limit keeps no more than that: what is appended beyond it only
+ * counts, the memory is used again and again. Such a chain is spoilt: it is truncated to where it
+ * was before, or never sent.
  *
  * Invariants: sent <= released <= appended; a chain whose bytes were all consumed holds no memory
  * beyond the struct; a spoilt chain has no vectors. */

@@ -61,9 +61,9 @@ void session_feed(struct session *s, struct slice bytes);
 char *session_input_space(struct session *s, size_t *size);
 void session_input_received(struct session *s, size_t size); /* into that space */
 
-/* May the owner read more from this connection now? False: too much output is unsent, the log is too
- * far behind its writes, more came than one tick executes, a command is waiting with input queued
- * behind it, or the session is closing. */
+/* May the owner read more from this connection now? False: too much output is unsent, the log is
+ * too far behind its writes, more came than one tick executes, a command is waiting with input
+ * queued behind it, or the session is closing. */
 bool session_wants_input(const struct session *s);
 
 /* Has every request that arrived whole begun to execute? */
