@@ -145,14 +145,12 @@ void crash_oracle_answered(struct crash_oracle *oracle, uint32_t client,
                            const struct oracle_answer *answer);
 size_t crash_oracle_unanswered(const struct crash_oracle *oracle, uint32_t client);
 
-/* The server has refused the unanswered operation at 'index' (0: the oldest), and the crash took the
- * error: for a caller that can look into the server. Without it a refused operation before one that
- * survived looks like an order that was broken. */
+/* The server has refused the unanswered operation at 'index' (0: the oldest), and its client does
+ * not know: for a caller that looks into the server. Else it is a gap in the order. */
 void crash_oracle_was_refused(struct crash_oracle *oracle, uint32_t client, size_t index);
 
-/* Anybody read this value of the key: what it depends on can no longer be lost. It should be one that
- * the key has only once: an answer may come long after the read, and a value that the key has again
- * by then proves more than was seen. */
+/* Anybody read this value of the key, which has it only once (an answer may come long after the
+ * read): what it depends on can no longer be lost. */
 void crash_oracle_saw_value(struct crash_oracle *oracle, uint32_t key, bool exists,
                             struct slice value);
 void crash_oracle_saw_entry(struct crash_oracle *oracle, uint32_t stream,
