@@ -36,7 +36,11 @@ class Blocking:
                 yield self.read(client)
 
     def key(self):
-        return self.source.choice(KEYS if self.source.chance(0.5) else KEYS[:2])
+        """One key more often than the others: a queue of waiters needs several at one place."""
+        return "s1" if self.source.chance(0.5) else self.source.choice(KEYS)
+
+    def group(self):
+        return "g1" if self.source.chance(0.6) else "g2"
 
     def write(self):
         source, key = self.source, self.key()
@@ -45,7 +49,7 @@ class Blocking:
             count = source.choice((1, 1, 1, 2, 3))
             return self.several([self.xadd(key if source.chance(0.7) else self.key())
                                  for _ in range(count)])
-        group = source.choice(GROUPS)
+        group = self.group()
         if kind < 0.85:
             return Step(source.choice((
                 ["XLEN", key], ["XGROUP", "SETID", key, group, "$"],
@@ -87,13 +91,13 @@ class Blocking:
             keys = source.random.sample(KEYS, 2)
         waits = source.chance(0.08)
         timeout = source.choice(("1", "2", "3")) if waits else source.choice(("0", "100000"))
-        if source.chance(0.45):
+        if source.chance(0.35):
             ids = [source.choice(("$", "$", "0", f"{self.newest[k]}-1", f"{self.newest[k] + 2}-0"))
                    for k in keys]
             words = ["XREAD", "BLOCK", timeout]
         else:
             ids = [source.choice((">", ">", ">", ">", "0")) for _ in keys]
-            words = ["XREADGROUP", "GROUP", source.choice(GROUPS), f"c{source.small(4)}",
+            words = ["XREADGROUP", "GROUP", self.group(), f"c{source.small(4)}",
                      "BLOCK", timeout]
             if source.chance(0.15):
                 words.append("NOACK")

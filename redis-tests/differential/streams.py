@@ -272,7 +272,8 @@ class Streams:
         source, key = self.source, self.key()
         words = ["XAUTOCLAIM", key, self.group(), self.consumer(),
                  self._least_idle(),
-                 self.bound(key) if source.chance(0.4) else source.choice(("0", "-", "0-0"))]
+                 source.choice(("", "(")) + self.id(key) if source.chance(0.4)
+                 else source.choice(("0", "-", "0-0"))]
         words += self._maybe_count(0.5)
         return words + ([source.case("JUSTID")] if source.chance(0.3) else [])
 
