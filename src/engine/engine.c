@@ -302,8 +302,8 @@ static void wake_touched(struct engine *e)
         waiters_wake(&e->waiters, &touched, wake, e);
 }
 
-/* The session gets the error, or (NULL) the reply of a deadline that passed. Either says that nothing
- * happened: there is no change to wait for. */
+/* The session gets the error, or (NULL) the reply of a deadline that passed. Either says that
+ * nothing happened: there is no change to wait for. */
 static void give_up_wait(struct engine *e, struct session *s, const enum reply_error *error)
 {
     struct reply reply = {.version = s->client.resp, .out = &s->output};

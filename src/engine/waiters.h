@@ -7,7 +7,7 @@
  * Waiters for a group of a key (wait.cohort_argument) stand in cohorts, one for each group and
  * number. New entries are offered to the oldest waiter of a group, in whichever cohort, then to the
  * next, until one finds nothing: with 10,000 waiters that is one or two tries for each entry. Only
- * the head of a cohort is on a timer (wait.wake_ms); the next one is timed when it becomes the head.
+ * the head of a cohort is on a timer (wait.wake_ms); the next is timed when it becomes the head.
  *
  * It never knows sessions: the owner of a waiter is a pointer that is handed back.
  *
