@@ -62,22 +62,21 @@ bool idempotent_message_stored(const struct idempotent_message *m, struct comman
 }
 
 static void record(struct command_context *c, const struct store_key *key,
-                   struct effect_stream_idmp_record record)
+                   struct stream_idmp_record record)
 {
     const struct stream *stream;
     CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
     record.limits = idempotence_limits(c, stream);
     db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_IDMP_RECORD,
                                       .key = *key,
-                                      .stream_idmp_record = record});
+                                      .stream_idmp_record = {record}});
 }
 
 void idempotent_message_record(const struct idempotent_message *m, struct command_context *c,
                                const struct store_key *key, struct stream_id id)
 {
     if (!m->given) return;
-    record(c, key,
-           (struct effect_stream_idmp_record){.producer = m->producer, .iid = m->iid, .id = id});
+    record(c, key, (struct stream_idmp_record){.producer = m->producer, .iid = m->iid, .id = id});
 }
 
 /* ---- XCFGSET ---- */
@@ -158,7 +157,7 @@ enum outcome command_xidmprecord(struct command_context *c)
     if (present && stream_id_compare(id, known) != 0) return refuse(c, REPLY_ERROR_IDMP_CONFLICT);
     if (!present)
         record(c, &key,
-               (struct effect_stream_idmp_record){
+               (struct stream_idmp_record){
                    .producer = c->arguments[2], .iid = c->arguments[3], .id = id});
     reply_ok(c->reply);
     return OUTCOME_REPLIED;

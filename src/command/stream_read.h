@@ -1,5 +1,5 @@
-/* stream_read.h - the plan of XREAD and XREADGROUP, and its first pass over the keys: what is there,
- * and what groups deliver. Private to stream_read.c and command_stream_read.c. */
+/* stream_read.h - the plan of XREAD and XREADGROUP, and its first pass over the keys: what is
+ * there, and what groups deliver. Private to stream_read.c and command_stream_read.c. */
 #ifndef COMMAND_STREAM_READ_H
 #define COMMAND_STREAM_READ_H
 
@@ -15,9 +15,9 @@ struct read_plan {
     bool waited;  /* this is a wake-up */
     size_t group; /* arguments of GROUP */
     size_t consumer;
-    uint64_t count_max;   /* COUNT: of each key; UINT64_MAX: all */
-    uint64_t entries_max; /* MAXCOUNT: of all keys together; UINT64_MAX: no limit */
-    uint64_t bytes_max; /* MAXSIZE: of names and values; one entry is answered whatever its size */
+    uint64_t count_max;    /* COUNT: of each key; UINT64_MAX: all */
+    uint64_t entries_max;  /* MAXCOUNT: of all keys together; UINT64_MAX: no limit */
+    uint64_t bytes_max;    /* MAXSIZE: of names and values; one entry always fits */
     int64_t claim_idle_ms; /* CLAIM: pending entries that are idle for so long, too; -1: none */
     int64_t block_ms;      /* 0: for ever */
     size_t keys_first;

@@ -83,10 +83,7 @@ struct effect_stream_set_id {
 };
 
 struct effect_stream_idmp_record { /* XADD with IDMP: after the append; XIDMPRECORD */
-    struct slice producer;
-    struct slice iid;
-    struct stream_id id;
-    struct stream_idmp_limits limits; /* of what is forgotten on the occasion; neither is 0 */
+    struct stream_idmp_record record;
 };
 
 struct effect_stream_idmp_configure { /* XCFGSET */

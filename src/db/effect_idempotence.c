@@ -33,7 +33,7 @@ static void describe_limits(struct buf *out, struct stream_idmp_limits limits)
 
 void stream_idmp_record_encode(const struct effect *e, struct buf *out)
 {
-    const struct effect_stream_idmp_record *record = &e->stream_idmp_record;
+    const struct stream_idmp_record *record = &e->stream_idmp_record.record;
     CHECK(record->limits.duration_s > 0);
     CHECK(record->limits.count_max > 0);
     buf_append_bytes(out, record->producer);
@@ -44,7 +44,7 @@ void stream_idmp_record_encode(const struct effect *e, struct buf *out)
 
 bool stream_idmp_record_decode(struct effect *e, struct reader *in, struct effect_scratch *scratch)
 {
-    struct effect_stream_idmp_record *record = &e->stream_idmp_record;
+    struct stream_idmp_record *record = &e->stream_idmp_record.record;
     (void)scratch;
     return read_bytes(in, &record->producer) && record->producer.size > 0 &&
            read_bytes(in, &record->iid) && record->iid.size > 0 &&
@@ -54,34 +54,32 @@ bool stream_idmp_record_decode(struct effect *e, struct reader *in, struct effec
 
 bool stream_idmp_record_apply(const struct effect *e, const struct effect_target *target)
 {
-    const struct effect_stream_idmp_record *record = &e->stream_idmp_record;
     struct stream *stream = effect_find_stream(e, target);
     if (stream == NULL) return false;
-    stream_idmp_record(stream, &(struct stream_idmp_record){record->producer, record->iid,
-                                                            record->id, record->limits});
+    stream_idmp_record(stream, &e->stream_idmp_record.record);
     return true;
 }
 
 void stream_idmp_record_describe(const struct effect *e, struct buf *out)
 {
     buf_append_text(out, "producer=");
-    effect_describe_bytes(out, e->stream_idmp_record.producer);
+    effect_describe_bytes(out, e->stream_idmp_record.record.producer);
     buf_append_text(out, " iid=");
-    effect_describe_bytes(out, e->stream_idmp_record.iid);
+    effect_describe_bytes(out, e->stream_idmp_record.record.iid);
     buf_append_text(out, " id=");
-    effect_describe_id(out, e->stream_idmp_record.id);
-    describe_limits(out, e->stream_idmp_record.limits);
+    effect_describe_id(out, e->stream_idmp_record.record.id);
+    describe_limits(out, e->stream_idmp_record.record.limits);
 }
 
 void stream_idmp_record_sample(struct effect *e, uint64_t seed, struct effect_scratch *scratch)
 {
     (void)scratch;
-    e->stream_idmp_record = (struct effect_stream_idmp_record){
-        .producer = SLICE("shop-7"),
-        .iid = seed % 2 == 0 ? SLICE("order\0 1") : SLICE("o"),
-        .id = {seed * 7, UINT64_MAX - seed},
-        .limits = {1 + (uint32_t)(seed % STREAM_IDMP_DURATION_S_MAX),
-                   1 + (uint32_t)(seed % STREAM_IDMP_COUNT_MAX)}};
+    e->stream_idmp_record.record =
+        (struct stream_idmp_record){.producer = SLICE("shop-7"),
+                                    .iid = seed % 2 == 0 ? SLICE("order\0 1") : SLICE("o"),
+                                    .id = {seed * 7, UINT64_MAX - seed},
+                                    .limits = {1 + (uint32_t)(seed % STREAM_IDMP_DURATION_S_MAX),
+                                               1 + (uint32_t)(seed % STREAM_IDMP_COUNT_MAX)}};
 }
 
 void stream_idmp_configure_encode(const struct effect *e, struct buf *out)
