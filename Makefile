@@ -99,7 +99,8 @@ SIM_PARTS    := $(filter-out %_test.c $(SIM_MAIN),\
     $(wildcard tests/sim/*.c tests/integration/crash_oracle*.c))
 SIM_TESTS    := $(wildcard tests/sim/*_test.c)
 INTEGRATION_SOURCES := $(wildcard tests/integration/*_test.c)
-INTEGRATION_PARTS   := $(filter-out %_test.c,$(wildcard tests/integration/*.c))
+INTEGRATION_PARTS   := $(filter-out %_test.c %_preload.c,$(wildcard tests/integration/*.c))
+PRELOADS            := $(wildcard tests/integration/*_preload.c)
 BENCH_SOURCES       := $(wildcard tests/bench/*_bench.c)
 
 SERVER := $(if $(SERVER_MAIN),$(DIR)/irmak-server)
@@ -108,6 +109,7 @@ SIM    := $(if $(SIM_MAIN),$(DIR)/irmak-sim)
 UNIT_PROGRAMS        := $(UNIT_SOURCES:src/%.c=$(DIR)/test/%)
 SIM_TEST_PROGRAMS    := $(SIM_TESTS:tests/%.c=$(DIR)/test/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION_SOURCES:tests/%.c=$(DIR)/test/%)
+PRELOAD_LIBRARIES    := $(PRELOADS:tests/%.c=$(DIR)/test/%.so)
 BENCH_PROGRAMS       := $(BENCH_SOURCES:tests/%.c=$(DIR)/%)
 
 # knows_ROOM: the rooms on ROOM's line of layers.txt; reach: ROOM and all that it knows, in depth.
@@ -235,7 +237,7 @@ programs: $(SERVER) $(if $(SERVER),,no-server) $(CHECK)
 tests: unit-programs sim-programs integration-programs
 unit-programs: $(UNIT_PROGRAMS) $(if $(filter *,$(ROOM)),$(SIM_TEST_PROGRAMS))
 sim-programs: $(SIM)
-integration-programs: $(INTEGRATION_PROGRAMS)
+integration-programs: $(INTEGRATION_PROGRAMS) $(PRELOAD_LIBRARIES)
 bench-programs: $(BENCH_PROGRAMS)
 programs tests unit-programs sim-programs integration-programs bench-programs analysed: ; @:
 
@@ -302,6 +304,11 @@ $(DIR)/test/integration/%_test: $(TEST_OBJ)/tests/integration/%_test.o \
         $(call test_objects,$(INTEGRATION_PARTS)) $(DIR)/sources
 	@mkdir -p $(@D)
 	$(call link,$(ALWAYS) $(TEST_OPT),-lcmocka -lhiredis)
+
+# Into a server of any flavour, so without a sanitizer of its own.
+$(DIR)/test/%_preload.so: tests/%_preload.c tests/integration/fault.h $(DIR)/flags
+	@mkdir -p $(@D)
+	$(call say,SO   $@)$(CC) $(CFLAGS_ALL) -O1 -fPIC -shared $< -ldl -o $@
 
 # Measured as it is shipped: the objects of the server.
 $(DIR)/bench/%: $(SERVER_OBJ)/tests/bench/%.o $(patsubst %.c,$(SERVER_OBJ)/%.o,$(LIBRARY)) \

@@ -43,6 +43,7 @@ static void block_signals(void)
     int result = pthread_sigmask(SIG_BLOCK, &signals, NULL);
     CHECK(result == 0);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is a full disk, not an end */
 }
 
 static void show_warnings(struct server *s)

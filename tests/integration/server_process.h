@@ -28,6 +28,10 @@ struct server_process {
     char *configuration;             /* path of its configuration file, or NULL */
     char *options[SERVER_OPTIONS_MAX];
     size_t option_count;
+    char preload[SERVER_PATH_SIZE];    /* LD_PRELOAD of the server, or empty */
+    char fault_file[SERVER_PATH_SIZE]; /* IRMAK_FAULT_FILE of that library (fault.h) */
+    unsigned long file_bytes_max;      /* RLIMIT_FSIZE of the server; 0: none */
+    unsigned user;                     /* the server's user number; 0: that of the test */
 };
 
 /* An empty temporary directory, no process. Removed by server_process_deinit, which kills. */

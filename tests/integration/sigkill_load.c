@@ -462,7 +462,8 @@ void load_run_and_kill(struct load *load, int64_t run_us)
                 fail_msg("connection %u ended before the kill: %s", i,
                          load->connections[i].context->errstr);
     }
-    server_process_kill(load->server);
+    if (load->cut != NULL) load->cut(load);
+    else server_process_kill(load->server);
     for (uint32_t i = 0; i < LOAD_CONNECTIONS; i++) {
         while (receive(load, i)) {
         }

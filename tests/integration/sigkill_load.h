@@ -61,6 +61,7 @@ struct load_ids {
 
 struct load {
     struct server_process *server;
+    void (*cut)(struct load *load); /* how the server dies; NULL: SIGKILL */
     struct crash_oracle *oracle;
     uint64_t random;
     uint64_t sequence; /* makes every value and payload unique */
@@ -75,8 +76,8 @@ void load_deinit(struct load *load);
 
 uint64_t load_random(struct load *load, uint64_t below);
 
-/* Connects, runs until 'run_us' microseconds have passed, sends SIGKILL, takes the answers that had
- * left before it, and disconnects. */
+/* Connects, runs until 'run_us' microseconds have passed, sends SIGKILL (or calls load->cut, after
+ * which the server must not run), takes the answers that had left before it, and disconnects. */
 void load_run_and_kill(struct load *load, int64_t run_us);
 
 /* Shows the whole state of the restarted server to the oracle; true if it keeps the promise. */

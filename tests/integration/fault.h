@@ -1,0 +1,42 @@
+/* fault.h - what a test and the preloaded library (fault_preload.c) share: one page of memory.
+ *
+ * The test makes the file, maps it, and gives its path to the server in IRMAK_FAULT_FILE; the
+ * library maps the same file and looks at it at every call. So a test can arm a failure before the
+ * start (recovery) or while the server runs, disarm it, and see what was struck.
+ *
+ * Only calls on the data directory count: files that were opened relative to a descriptor of a
+ * directory, which is what env/disk_os.c does and nobody else; of these not the file `lock`.
+ *
+ * A failed sync loses what was written since the last one, as a disk may: the library puts the old
+ * bytes back. So a server that acknowledges in spite of it is found out after its restart. */
+#ifndef INTEGRATION_FAULT_H
+#define INTEGRATION_FAULT_H
+
+#include <stdint.h>
+
+enum fault_call {
+    FAULT_OPEN,       /* openat */
+    FAULT_READ,       /* pread */
+    FAULT_WRITE,      /* pwrite */
+    FAULT_SYNC,       /* fdatasync */
+    FAULT_RENAME,     /* renameat */
+    FAULT_REMOVE,     /* unlinkat */
+    FAULT_SYNC_NAMES, /* fsync */
+    FAULT_CALLS_COUNT,
+};
+
+enum { FAULT_SHORT = -1, FAULT_NAME_SIZE = 64 };
+
+struct fault_page {
+    uint32_t armed;                   /* last to be written by the test, first to be read */
+    uint32_t call;                    /* enum fault_call */
+    uint32_t after;                   /* so many further calls still succeed */
+    uint32_t sticky;                  /* all that follow fail too */
+    int32_t error;                    /* errno, or FAULT_SHORT: half of a write succeeds */
+    uint32_t fired;                   /* how often it struck */
+    uint32_t on_segment;              /* it struck a write or sync of a log-N */
+    char name[FAULT_NAME_SIZE];       /* of the first file that it struck */
+    uint32_t seen[FAULT_CALLS_COUNT]; /* calls since the process began */
+};
+
+#endif

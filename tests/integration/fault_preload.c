@@ -1,0 +1,259 @@
+/* fault_preload.c - LD_PRELOAD library that makes the Nth call on the data directory fail; the
+ * contract is fault.h.
+ *
+ * Calls of several threads are counted under one lock, which is held during the call itself:
+ * the disk is slow anyway, and so a write and a sync of one file are seen in their real order. */
+#include "fault.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+enum { DESCRIPTORS_MAX = 1024, BLOCK_BYTES = 4096, KEPT_MAX = 256 };
+
+struct kept { /* what stood where an unsynced write went */
+    int descriptor;
+    off_t offset;
+    size_t size;
+    char *bytes;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fault_page *page;
+static bool looked;
+static bool tracked[DESCRIPTORS_MAX];
+static struct kept kept[KEPT_MAX];
+static size_t kept_count;
+
+static void *original(const char *name)
+{
+    void *function = dlsym(RTLD_NEXT, name);
+    if (function == NULL) abort();
+    return function;
+}
+
+static struct fault_page *find_page(void)
+{
+    if (looked) return page;
+    looked = true;
+    int (*open_file)(const char *, int, ...) = (int (*)(const char *, int, ...))original("open");
+    const char *path = getenv("IRMAK_FAULT_FILE");
+    int file = path != NULL ? open_file(path, O_RDWR | O_CLOEXEC) : -1;
+    if (file < 0) return NULL;
+    void *memory = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    if (memory != MAP_FAILED) page = memory;
+    return page;
+}
+
+static bool is_tracked(int descriptor)
+{
+    return descriptor >= 0 && descriptor < DESCRIPTORS_MAX && tracked[descriptor];
+}
+
+/* The present name of an open file: a spare becomes a segment while it is open. */
+static void name_of(int descriptor, char name[FAULT_NAME_SIZE])
+{
+    char link[64], path[512];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t size = readlink(link, path, sizeof path - 1);
+    path[size > 0 ? size : 0] = '\0';
+    const char *base = strrchr(path, '/');
+    snprintf(name, FAULT_NAME_SIZE, "%.*s", FAULT_NAME_SIZE - 1, base != NULL ? base + 1 : path);
+}
+
+/* Counts the call; true if it must fail. 'name' may be NULL: ask the descriptor. */
+static bool strikes(enum fault_call call, const char *name, int descriptor)
+{
+    struct fault_page *p = find_page();
+    if (p == NULL) return false;
+    p->seen[call]++;
+    if (__atomic_load_n(&p->armed, __ATOMIC_ACQUIRE) == 0 || p->call != (uint32_t)call)
+        return false;
+    if (p->after > 0) {
+        p->after--;
+        return false;
+    }
+    if (p->fired > 0 && !p->sticky) return false;
+    char own[FAULT_NAME_SIZE];
+    if (name != NULL) snprintf(own, sizeof own, "%s", name);
+    else name_of(descriptor, own);
+    if (p->fired == 0) memcpy(p->name, own, sizeof own);
+    if ((call == FAULT_WRITE || call == FAULT_SYNC) && strncmp(own, "log-", 4) == 0)
+        p->on_segment = 1;
+    __atomic_add_fetch(&p->fired, 1, __ATOMIC_RELEASE);
+    errno = p->error == FAULT_SHORT ? 0 : p->error;
+    return true;
+}
+
+/* ---- what an unsynced write may lose ---- */
+
+static void keep_old(int descriptor, off_t offset, size_t size)
+{
+    ssize_t (*read_at)(int, void *, size_t, off_t) =
+        (ssize_t(*)(int, void *, size_t, off_t))original("pread");
+    if (kept_count == KEPT_MAX || size % BLOCK_BYTES != 0) return;
+    void *bytes;
+    if (posix_memalign(&bytes, BLOCK_BYTES, size) != 0) return;
+    memset(bytes, 0, size);
+    (void)!read_at(descriptor, bytes, size, offset);
+    kept[kept_count++] = (struct kept){descriptor, offset, size, bytes};
+}
+
+static void forget_old(int descriptor)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < kept_count; i++) {
+        if (kept[i].descriptor == descriptor) free(kept[i].bytes);
+        else kept[left++] = kept[i];
+    }
+    kept_count = left;
+}
+
+static void put_old_back(int descriptor)
+{
+    ssize_t (*write_at)(int, const void *, size_t, off_t) =
+        (ssize_t(*)(int, const void *, size_t, off_t))original("pwrite");
+    for (size_t i = kept_count; i-- > 0;)
+        if (kept[i].descriptor == descriptor)
+            (void)!write_at(descriptor, kept[i].bytes, kept[i].size, kept[i].offset);
+    forget_old(descriptor);
+}
+
+/* ---- the calls ---- */
+
+static int open_counted(const char *function, int directory, const char *name, int flags, int mode)
+{
+    int (*next)(int, const char *, int, ...) =
+        (int (*)(int, const char *, int, ...))original(function);
+    if (directory == AT_FDCWD || find_page() == NULL) return next(directory, name, flags, mode);
+    pthread_mutex_lock(&lock);
+    int result = strikes(FAULT_OPEN, name, -1) ? -1 : next(directory, name, flags, mode);
+    if (result >= 0 && result < DESCRIPTORS_MAX)
+        tracked[result] = strcmp(name, "lock") != 0 && (flags & O_DIRECTORY) == 0;
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+int openat(int directory, const char *name, int flags, ...);
+int openat(int directory, const char *name, int flags, ...)
+{
+    va_list arguments;
+    va_start(arguments, flags);
+    int mode = (flags & O_CREAT) != 0 ? va_arg(arguments, int) : 0;
+    va_end(arguments);
+    return open_counted("openat", directory, name, flags, mode);
+}
+
+int __openat_2(int directory, const char *name, int flags);
+int __openat_2(int directory, const char *name, int flags)
+{
+    return open_counted("openat", directory, name, flags, 0);
+}
+
+int close(int descriptor)
+{
+    int (*next)(int) = (int (*)(int))original("close");
+    if (!is_tracked(descriptor)) return next(descriptor);
+    pthread_mutex_lock(&lock);
+    tracked[descriptor] = false;
+    forget_old(descriptor);
+    int result = next(descriptor);
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+ssize_t pread(int descriptor, void *bytes, size_t size, off_t offset)
+{
+    ssize_t (*next)(int, void *, size_t, off_t) =
+        (ssize_t(*)(int, void *, size_t, off_t))original("pread");
+    if (!is_tracked(descriptor)) return next(descriptor, bytes, size, offset);
+    pthread_mutex_lock(&lock);
+    ssize_t result =
+        strikes(FAULT_READ, NULL, descriptor) ? -1 : next(descriptor, bytes, size, offset);
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+ssize_t __pread_chk(int descriptor, void *bytes, size_t size, off_t offset, size_t room);
+ssize_t __pread_chk(int descriptor, void *bytes, size_t size, off_t offset, size_t room)
+{
+    if (size > room) abort();
+    return pread(descriptor, bytes, size, offset);
+}
+
+ssize_t pwrite(int descriptor, const void *bytes, size_t size, off_t offset)
+{
+    ssize_t (*next)(int, const void *, size_t, off_t) =
+        (ssize_t(*)(int, const void *, size_t, off_t))original("pwrite");
+    if (!is_tracked(descriptor)) return next(descriptor, bytes, size, offset);
+    pthread_mutex_lock(&lock);
+    ssize_t result = -1;
+    bool struck = strikes(FAULT_WRITE, NULL, descriptor);
+    if (!struck || page->error == FAULT_SHORT) {
+        size_t portion = struck ? size / 2 : size;
+        keep_old(descriptor, offset, size);
+        /* Half of one block is written as a whole: a direct write cannot do otherwise. */
+        size_t written = portion % BLOCK_BYTES == 0 ? portion : size;
+        result = next(descriptor, bytes, written, offset);
+        if (result > (ssize_t)portion) result = (ssize_t)portion;
+    }
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+int fdatasync(int descriptor)
+{
+    int (*next)(int) = (int (*)(int))original("fdatasync");
+    if (!is_tracked(descriptor)) return next(descriptor);
+    pthread_mutex_lock(&lock);
+    int result = -1;
+    if (strikes(FAULT_SYNC, NULL, descriptor)) {
+        int error = errno;
+        put_old_back(descriptor);
+        errno = error;
+    } else {
+        result = next(descriptor);
+        if (result == 0) forget_old(descriptor);
+    }
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+int fsync(int descriptor)
+{
+    int (*next)(int) = (int (*)(int))original("fsync");
+    pthread_mutex_lock(&lock);
+    int result = strikes(FAULT_SYNC_NAMES, "names", -1) ? -1 : next(descriptor);
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+int renameat(int from_directory, const char *from, int to_directory, const char *to)
+{
+    int (*next)(int, const char *, int, const char *) =
+        (int (*)(int, const char *, int, const char *))original("renameat");
+    pthread_mutex_lock(&lock);
+    int result =
+        strikes(FAULT_RENAME, from, -1) ? -1 : next(from_directory, from, to_directory, to);
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+int unlinkat(int directory, const char *name, int flags)
+{
+    int (*next)(int, const char *, int) = (int (*)(int, const char *, int))original("unlinkat");
+    pthread_mutex_lock(&lock);
+    int result = strikes(FAULT_REMOVE, name, -1) ? -1 : next(directory, name, flags);
+    pthread_mutex_unlock(&lock);
+    return result;
+}
