@@ -70,7 +70,7 @@ enum outcome command_xadd(struct command_context *c)
     db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_APPEND,
                                       .key = key,
                                       .stream_append = {id, items, count}});
-    idempotent_message_record(&message, c, &key, id);
+    idempotent_message_record(&message, c, &key, stream, id);
     if (options.trim.given) remove_by_trim(c, &key, &options.trim);
     answer_stream_id(c->reply, id);
     return OUTCOME_REPLIED;

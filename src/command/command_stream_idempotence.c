@@ -61,22 +61,18 @@ bool idempotent_message_stored(const struct idempotent_message *m, struct comman
     return true;
 }
 
-static void record(struct command_context *c, const struct store_key *key,
-                   struct stream_idmp_record record)
-{
-    const struct stream *stream;
-    CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
-    record.limits = idempotence_limits(c, stream);
-    db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_IDMP_RECORD,
-                                      .key = *key,
-                                      .stream_idmp_record = {record}});
-}
-
 void idempotent_message_record(const struct idempotent_message *m, struct command_context *c,
-                               const struct store_key *key, struct stream_id id)
+                               const struct store_key *key, const struct stream *stream,
+                               struct stream_id id)
 {
     if (!m->given) return;
-    record(c, key, (struct stream_idmp_record){.producer = m->producer, .iid = m->iid, .id = id});
+    struct effect e = {.kind = EFFECT_STREAM_IDMP_RECORD, .key = *key};
+    e.stream_idmp_record.record = (struct stream_idmp_record){
+        .producer = m->producer,
+        .iid = m->iid,
+        .id = id,
+        .limits = stream == NULL ? db_stream_idmp(c->db) : idempotence_limits(c, stream)};
+    db_change(c->db, &e);
 }
 
 /* ---- XCFGSET ---- */
@@ -155,10 +151,8 @@ enum outcome command_xidmprecord(struct command_context *c)
     if (!stream_contains(stream, id)) return refuse(c, REPLY_ERROR_IDMP_NO_MESSAGE);
     bool present = stream_idmp_find(stream, c->arguments[2], c->arguments[3], -1, &known);
     if (present && stream_id_compare(id, known) != 0) return refuse(c, REPLY_ERROR_IDMP_CONFLICT);
-    if (!present)
-        record(c, &key,
-               (struct stream_idmp_record){
-                   .producer = c->arguments[2], .iid = c->arguments[3], .id = id});
+    struct idempotent_message message = {true, c->arguments[2], c->arguments[3], {0}};
+    if (!present) idempotent_message_record(&message, c, &key, stream, id);
     reply_ok(c->reply);
     return OUTCOME_REPLIED;
 }

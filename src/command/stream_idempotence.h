@@ -24,9 +24,10 @@ bool idempotent_message_stored(const struct idempotent_message *m, struct comman
                                const struct store_key *key, const struct stream *stream,
                                struct stream_id *id);
 
-/* The message has become the entry 'id', just now. */
+/* The message has become the entry 'id' of the stream; NULL: that was absent before. */
 void idempotent_message_record(const struct idempotent_message *m, struct command_context *c,
-                               const struct store_key *key, struct stream_id id);
+                               const struct store_key *key, const struct stream *stream,
+                               struct stream_id id);
 
 /* What holds for the stream: its own settings, or the configuration's. */
 struct stream_idmp_limits idempotence_limits(const struct command_context *c,
