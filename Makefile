@@ -201,8 +201,9 @@ bench: ## performance figures: tests/bench/*_bench.c, then redis-tests/bench bes
 fuzz: ## fuzz the parsers and loaders
 	@$(call delegate,tests/fuzz/run)
 
-soak: ## the long run of simulator, crashes and fuzzers
-	@$(call delegate,tests/soak)
+soak: ## simulated crashes, SIGKILL and power cuts in turn for SOAK_MINUTES=30
+	+@$(again) programs sim-programs integration-programs
+	@DIR='$(DIR)' tests/soak
 
 deps: ## install what building and testing needs
 	@deps/install.sh run test tidy
