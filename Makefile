@@ -111,6 +111,7 @@ SIM_TEST_PROGRAMS    := $(SIM_TESTS:tests/%.c=$(DIR)/test/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION_SOURCES:tests/%.c=$(DIR)/test/%)
 PRELOAD_LIBRARIES    := $(PRELOADS:tests/%.c=$(DIR)/test/%.so)
 BENCH_PROGRAMS       := $(BENCH_SOURCES:tests/%.c=$(DIR)/%)
+LOAD_PROGRAMS        := $(patsubst tests/%.c,$(DIR)/%,$(wildcard tests/bench/*_load.c))
 
 # knows_ROOM: the rooms on ROOM's line of layers.txt; reach: ROOM and all that it knows, in depth.
 comma := ,
@@ -132,7 +133,7 @@ again    = $(MAKE) --no-print-directory $(parallel)
 run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STATES)'
 
 .PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy \
-        tidy-fast format bench fuzz soak deps install clean help
+        tidy-fast format bench bench-durable fuzz soak deps install clean help
 
 all: ## build the server and its tool: build/irmak-server, build/irmak-check
 	+@$(again) programs
@@ -198,6 +199,10 @@ bench: ## performance figures: tests/bench/*_bench.c, then redis-tests/bench bes
 	@set -e; for program in $(BENCH_PROGRAMS); do echo "== $$program"; "$$program"; done
 	@$(call delegate,redis-tests/bench)
 
+bench-durable: ## the figures of docs/durability.md, beside redis-server on the same disk
+	+@$(again) programs load-programs
+	@IRMAK_SERVER='$(DIR)/irmak-server' redis-tests/bench_durable
+
 fuzz: ## fuzz the parsers and loaders
 	@$(call delegate,tests/fuzz/run)
 
@@ -233,14 +238,16 @@ endef
 # --- how it is built -----------------------------------------------------------------------------
 
 .PHONY: programs tests unit-programs sim-programs integration-programs bench-programs \
-        analysed FORCE
+        load-programs analysed FORCE
 programs: $(SERVER) $(if $(SERVER),,no-server) $(CHECK)
 tests: unit-programs sim-programs integration-programs
 unit-programs: $(UNIT_PROGRAMS) $(if $(filter *,$(ROOM)),$(SIM_TEST_PROGRAMS))
 sim-programs: $(SIM)
 integration-programs: $(INTEGRATION_PROGRAMS) $(PRELOAD_LIBRARIES)
 bench-programs: $(BENCH_PROGRAMS)
-programs tests unit-programs sim-programs integration-programs bench-programs analysed: ; @:
+load-programs: $(LOAD_PROGRAMS)
+programs tests unit-programs sim-programs integration-programs bench-programs load-programs \
+        analysed: ; @:
 
 .PHONY: no-server
 no-server:
@@ -310,6 +317,12 @@ $(DIR)/test/integration/%_test: $(TEST_OBJ)/tests/integration/%_test.o \
 $(DIR)/test/%_preload.so: tests/%_preload.c tests/integration/fault.h $(DIR)/flags
 	@mkdir -p $(@D)
 	$(call say,SO   $@)$(CC) $(CFLAGS_ALL) -O1 -fPIC -shared $< -ldl -o $@
+
+# Clients only: nothing of the server is in them.
+$(DIR)/bench/%_load: tests/bench/%_load.c $(DIR)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK $@)$(CC) $(CFLAGS_ALL) -O2 $(call package_flags,--cflags,hiredis) $< \
+	    $(LDFLAGS_ALL) -lhiredis -o $@
 
 # Measured as it is shipped: the objects of the server.
 $(DIR)/bench/%: $(SERVER_OBJ)/tests/bench/%.o $(patsubst %.c,$(SERVER_OBJ)/%.o,$(LIBRARY)) \
