@@ -10,7 +10,7 @@
 #define CHECK_EXAMINE_H
 
 #include "check/output.h"
-#include "db/effect.h"
+#include "db/replay.h"
 #include "wal/recovery.h"
 
 enum verdict {
@@ -42,6 +42,8 @@ struct examination {
     struct wal_options options;
     struct dump dump;
     struct store *store;
+    struct replay replay;
+    struct wal_loader loader;
     struct effect_scratch scratch;
     struct buf line;
     bool applying;

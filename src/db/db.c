@@ -14,6 +14,8 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "db/replay.h"
+#include "db/snapshots.h"
 
 enum { CHANGED_KEYS = 1 << 16 };
 
@@ -23,8 +25,10 @@ struct db {
     enum wal_policy policy;
     struct effect_target target;
     struct stream_idmp_limits stream_idmp;
-    struct effect_scratch scratch;
     int64_t now_ms;
+
+    struct snapshots *snapshots; /* NULL: appendonly no */
+    struct buf moved; /* keys that the open batch moved: database (1 byte), name; see save.h */
 
     bool batch_open;
     bool batch_reads; /* it is a reading command's */
@@ -49,19 +53,16 @@ struct db {
 
 /* ---- opening ---- */
 
-static bool replay_frame(void *context, lsn_t lsn, struct slice frame)
+static struct wal *recover(struct db *db, struct wal_options *options,
+                           struct wal_recovery *recovery, enum wal_open_status *status)
 {
-    struct db *db = context;
-    struct reader in = {frame};
-    struct effect e;
-    CHECK(lsn > 0);
-    while (in.rest.size > 0) {
-        /* The hash of the batch held, so an effect that cannot be read or does not fit is a log of
-         * another version or our bug. Either way, guessing would lose data. */
-        if (!effect_decode(&e, &in, db->store, &db->scratch)) return false;
-        if (!effect_ops_find((uint8_t)e.kind)->apply(&e, &db->target)) return false;
-    }
-    return true;
+    struct replay replay;
+    replay_init(&replay, &db->target);
+    struct wal_loader loader = replay_loader(&replay);
+    options->loader = &loader;
+    struct wal *wal = wal_open(options, replay_frame, &replay, recovery, status);
+    replay_deinit(&replay);
+    return wal;
 }
 
 struct db *db_open(const struct db_options *options, struct wal_recovery *recovery,
@@ -69,7 +70,8 @@ struct db *db_open(const struct db_options *options, struct wal_recovery *recove
 {
     struct db *db = memory_allocate_zeroed(sizeof *db);
     struct random seeds = {options->random_seed};
-    db->store = store_create(value_types, TYPES_COUNT, random_next(&seeds));
+    uint64_t store_seed = random_next(&seeds);
+    db->store = store_create(value_types, TYPES_COUNT, store_seed);
     db->target = (struct effect_target){db->store, options->stream_block};
     db->stream_idmp =
         (struct stream_idmp_limits){STREAM_IDMP_DURATION_S_DEFAULT, STREAM_IDMP_COUNT_DEFAULT};
@@ -85,19 +87,25 @@ struct db *db_open(const struct db_options *options, struct wal_recovery *recove
                               .segment_bytes = options->segment_bytes,
                               .random_seed = random_next(&seeds)};
     db->changed = memory_allocate_zeroed(CHANGED_KEYS * sizeof(lsn_t));
-    db->wal = wal_open(&log, replay_frame, db, recovery, status);
-    if (db->wal != NULL) return db;
-    db_close(db);
-    return NULL;
+    db->wal = recover(db, &log, recovery, status);
+    if (db->wal == NULL) {
+        db_close(db);
+        return NULL;
+    }
+    struct snapshots_options snapshots = {
+        .store = db->store, .wal = db->wal, .trace = options->trace, .seed = store_seed};
+    db->snapshots = snapshots_create(&snapshots);
+    return db;
 }
 
 void db_close(struct db *db)
 {
     CHECK(!db->batch_open);
+    if (db->snapshots != NULL) snapshots_destroy(db->snapshots);
     if (db->wal != NULL) wal_close(db->wal);
     if (db->changed != NULL) memory_free(db->changed, CHANGED_KEYS * sizeof(lsn_t));
     store_destroy(db->store);
-    buf_deinit(&db->scratch.bytes);
+    buf_deinit(&db->moved);
     buf_deinit(&db->touched);
     buf_deinit(&db->touched_name);
     memory_free(db, sizeof *db);
@@ -291,6 +299,7 @@ void db_measure(const struct db *db, struct db_figures *figures)
     figures->durable_lsn = wal_durable_lsn(db->wal);
     figures->pending_bytes = wal_pending_bytes(db->wal);
     wal_measure(db->wal, &figures->log);
+    snapshots_measure(db->snapshots, &figures->snapshot);
 }
 
 void db_reset_statistics(struct db *db)
@@ -398,6 +407,32 @@ static void note(struct db *db, const struct effect *e)
     }
 }
 
+/* A value that goes where the walk of a snapshot has been, from where it has not: no section will
+ * have it. In a batch with one such move, others may move that value on. */
+static void note_moved(struct db *db, const struct effect *e)
+{
+    struct save *walk = db->snapshots == NULL ? NULL : snapshots_walk(db->snapshots);
+    if (walk == NULL || e->kind != EFFECT_KEY_RENAME) return;
+    struct store_key to = store_key_make(db->store, e->key.database, e->key_rename.to);
+    if (!save_passed(walk, &to)) return;
+    if (save_passed(walk, &e->key) && db->moved.size == 0) return;
+    buf_append_byte(&db->moved, to.database);
+    buf_append_bytes(&db->moved, to.name);
+}
+
+static void save_moved_keys(struct db *db, lsn_t lsn)
+{
+    struct reader in = {buf_slice(&db->moved)};
+    uint8_t database;
+    struct slice name;
+    while (read_byte(&in, &database)) {
+        CHECK(read_bytes(&in, &name));
+        struct store_key key = store_key_make(db->store, database, name);
+        save_moved(snapshots_walk(db->snapshots), &key, lsn);
+    }
+    db->moved.size = 0;
+}
+
 /* Log first, then state: the name may be lent by the entry that apply is about to free. */
 static void log_and_apply(struct db *db, const struct effect *e)
 {
@@ -406,6 +441,7 @@ static void log_and_apply(struct db *db, const struct effect *e)
         effect_encode(e, db->frame);
     }
     note(db, e);
+    note_moved(db, e);
     CHECK(effect_ops_find((uint8_t)e->kind)->apply(e, &db->target));
     db->batch_changed = true;
     db->effects++;
@@ -462,6 +498,7 @@ lsn_t db_commit(struct db *db, bool *changed)
     CHECK(IMPLIES(db->frame != NULL, db->batch_changed));
     if (db->frame != NULL) depend_on(db, wal_frame_end(db->wal));
     db->frame = NULL;
+    if (db->moved.size > 0) save_moved_keys(db, wal_appended_lsn(db->wal));
     db->batch_open = false;
     *changed = db->batch_changed;
     return db->batch_depends_on;
@@ -570,4 +607,48 @@ enum disk_status db_spare_end(struct db *db, struct wal_spare *spare)
 {
     CHECK(db->wal != NULL);
     return wal_spare_end(db->wal, spare, db->now_ms);
+}
+
+/* ---- snapshots ---- */
+
+bool db_snapshot_start(struct db *db)
+{
+    CHECK(db->snapshots != NULL);
+    return snapshots_start(db->snapshots, db->now_ms);
+}
+
+bool db_snapshot_running(const struct db *db)
+{
+    struct snapshot_figures figures;
+    if (db->snapshots == NULL) return false;
+    snapshots_measure(db->snapshots, &figures);
+    return figures.running;
+}
+
+void db_snapshot_set_pace(struct db *db, uint64_t bytes_per_second)
+{
+    if (db->snapshots != NULL) snapshots_set_pace(db->snapshots, bytes_per_second);
+}
+
+void db_snapshot_step(struct db *db)
+{
+    CHECK(!db->batch_open);
+    if (db->snapshots == NULL || !snapshots_step(db->snapshots, db->now_ms)) return;
+    touch(db, 0, (struct slice){0}, TOUCH_ALL);
+}
+
+int64_t db_snapshot_due_ms(const struct db *db)
+{
+    return db->snapshots == NULL ? INT64_MAX : snapshots_due_ms(db->snapshots);
+}
+
+struct snapshot_job *db_snapshot_begin(struct db *db)
+{
+    return db->snapshots == NULL ? NULL : snapshots_begin(db->snapshots);
+}
+
+void db_snapshot_end(struct db *db, struct snapshot_job *job)
+{
+    CHECK(db->snapshots != NULL);
+    snapshots_end(db->snapshots, job);
 }

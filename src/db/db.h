@@ -70,6 +70,22 @@ struct db_scan {
 };
 void db_scan_keys(struct db *db, struct db_scan *scan, db_visit *visit, void *context);
 
+/* Of snapshots, for INFO; all zero while there is no log. */
+struct snapshot_figures {
+    bool running;
+    bool last_failed;
+    uint64_t done;        /* well, since start */
+    int64_t started_ms;   /* the one under way */
+    int64_t last_ms;      /* when the newest was begun; 0: there is none */
+    int64_t last_took_ms; /* -1: none was made since start */
+    uint64_t keys;        /* of the one under way: written so far */
+    uint64_t keys_total;  /* ... when it began */
+    uint64_t moved;       /* ... values written again because they moved */
+    uint64_t bytes;       /* ... written so far */
+    uint64_t last_bytes;  /* of the newest */
+    uint64_t log_bytes;   /* of the log since the newest was begun, about */
+};
+
 /* For INFO: ungated figures. */
 struct db_figures {
     uint64_t keys[DATABASES_COUNT];
@@ -84,6 +100,7 @@ struct db_figures {
     lsn_t durable_lsn;
     size_t pending_bytes;
     struct wal_figures log; /* zero when !has_log */
+    struct snapshot_figures snapshot;
 };
 void db_measure(const struct db *db, struct db_figures *figures);
 void db_reset_statistics(struct db *db);
@@ -145,5 +162,22 @@ enum disk_status db_flush_end(struct db *db, struct wal_flush *flush);
 int64_t db_flush_due_ms(const struct db *db);
 struct wal_spare *db_spare_begin(struct db *db);
 enum disk_status db_spare_end(struct db *db, struct wal_spare *spare);
+
+/* ---- snapshots: between batches; see snapshots.h ---- */
+
+/* False: one is under way. There must be a log. */
+bool db_snapshot_start(struct db *db);
+bool db_snapshot_running(const struct db *db);
+/* How fast it may go; 0, as it is at first: as fast as the disk. */
+void db_snapshot_set_pace(struct db *db, uint64_t bytes_per_second);
+
+/* Encodes a bounded portion. When a snapshot has ended, those who wait in database 0 are woken. */
+void db_snapshot_step(struct db *db);
+int64_t db_snapshot_due_ms(const struct db *db); /* of the next step; INT64_MAX: none */
+
+/* What is to be written to its file; NULL: nothing now. snapshot_run, on any one thread, is between
+ * the two. */
+struct snapshot_job *db_snapshot_begin(struct db *db);
+void db_snapshot_end(struct db *db, struct snapshot_job *job);
 
 #endif

@@ -502,6 +502,7 @@ void engine_tick(struct engine *e, int64_t now_us)
     unpause_sessions(e);
     run_sessions(e);
     e->expiring = !e->stopped && db_expire(e->db, EXPIRE_STEPS_PER_TICK);
+    db_snapshot_step(e->db);
     if (e->waiters.count > 0) wake_touched(e);
     expire_waiters(e);
     if (e->waiters.count > 0) wake_touched(e); /* what a timer let one waiter claim */
@@ -522,7 +523,9 @@ int64_t engine_due_ms(const struct engine *e)
     int64_t due = waiters_due_ms(&e->waiters);
     int64_t expiry = e->stopped ? INT64_MAX : db_expire_due_ms(e->db);
     int64_t flush = db_flush_due_ms(e->db);
+    int64_t snapshot = db_snapshot_due_ms(e->db);
     if (expiry < due) due = expiry;
+    if (snapshot < due) due = snapshot;
     return flush < due ? flush : due;
 }
 

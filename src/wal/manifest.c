@@ -6,7 +6,7 @@
 
 #define MANIFEST_MAGIC 0x6e614d6b616d7249u /* "IrmakMan" */
 
-enum { MANIFEST_HASHED_FROM = 8 };
+enum { MANIFEST_HASHED_FROM = 8, MANIFEST_VERSION_FIRST = 1 };
 
 static uint64_t manifest_hash(const char *block)
 {
@@ -14,10 +14,44 @@ static uint64_t manifest_hash(const char *block)
     return hash_bytes(hashed, 0);
 }
 
+static void append_snapshot(struct buf *fields, const struct wal_snapshot *s)
+{
+    buf_append_u64(fields, s->number);
+    buf_append_u64(fields, s->from_lsn);
+    buf_append_u64(fields, s->last_lsn);
+    buf_append_u64(fields, s->bytes);
+    buf_append_u64(fields, s->hash);
+    buf_append_u64(fields, (uint64_t)s->created_ms);
+}
+
+static bool read_snapshot(struct reader *r, struct wal_snapshot *s)
+{
+    uint64_t created_ms;
+    bool whole = read_u64(r, &s->number) && read_u64(r, &s->from_lsn) &&
+                 read_u64(r, &s->last_lsn) && read_u64(r, &s->bytes) && read_u64(r, &s->hash) &&
+                 read_u64(r, &created_ms);
+    s->created_ms = (int64_t)created_ms;
+    return whole;
+}
+
+/* Newest first, and none beyond what is on stable storage. */
+static bool snapshots_hold(const struct manifest *m)
+{
+    if (m->snapshots_count > MANIFEST_SNAPSHOTS_MAX) return false;
+    for (uint32_t i = 0; i < m->snapshots_count; i++) {
+        const struct wal_snapshot *s = &m->snapshots[i];
+        if (s->number == 0 || s->from_lsn == 0 || s->from_lsn - 1 > s->last_lsn) return false;
+        if (s->last_lsn > m->synced_lsn) return false;
+        if (i > 0 && s->number >= m->snapshots[i - 1].number) return false;
+    }
+    return true;
+}
+
 void manifest_encode(const struct manifest *m, char block[MANIFEST_BYTES])
 {
     CHECK(m->oldest <= m->newest);
     CHECK((m->oldest == 0) == (m->newest == 0));
+    CHECK(snapshots_hold(m));
     memset(block, 0, MANIFEST_BYTES);
     struct buf fields = {.data = block, .size = MANIFEST_HASHED_FROM, .capacity = MANIFEST_BYTES};
     buf_append_u64(&fields, MANIFEST_MAGIC);
@@ -28,6 +62,9 @@ void manifest_encode(const struct manifest *m, char block[MANIFEST_BYTES])
     buf_append_u64(&fields, m->newest);
     buf_append_u64(&fields, m->epoch);
     buf_append_u64(&fields, m->synced_lsn);
+    buf_append_u32(&fields, m->snapshots_count);
+    buf_append_u32(&fields, 0);
+    for (uint32_t i = 0; i < m->snapshots_count; i++) append_snapshot(&fields, &m->snapshots[i]);
     uint64_t hash = manifest_hash(block);
     fields.size = 0;
     buf_append_u64(&fields, hash);
@@ -43,14 +80,17 @@ enum manifest_verdict manifest_decode(struct slice bytes, struct manifest *m)
     bool whole = read_u64(&r, &hash) && read_u64(&r, &magic) && read_u32(&r, &version) &&
                  read_u32(&r, &reserved) && read_u64(&r, &m->node_id) && read_u64(&r, &m->oldest) &&
                  read_u64(&r, &m->newest) && read_u64(&r, &m->epoch) &&
-                 read_u64(&r, &m->synced_lsn);
+                 read_u64(&r, &m->synced_lsn) && read_u32(&r, &m->snapshots_count) &&
+                 read_u32(&r, &reserved);
+    for (size_t i = 0; i < MANIFEST_SNAPSHOTS_MAX; i++)
+        whole = whole && read_snapshot(&r, &m->snapshots[i]);
     CHECK(whole);
     if (magic != MANIFEST_MAGIC || hash != manifest_hash(bytes.data)) return MANIFEST_INVALID;
     if (version > MANIFEST_VERSION) return MANIFEST_NEWER;
-    if (version != MANIFEST_VERSION) return MANIFEST_INVALID;
+    if (version < MANIFEST_VERSION_FIRST) return MANIFEST_INVALID;
     if (m->oldest > m->newest || (m->oldest == 0) != (m->newest == 0)) return MANIFEST_INVALID;
     if (m->newest == 0 && m->synced_lsn != 0) return MANIFEST_INVALID;
-    return MANIFEST_OK;
+    return snapshots_hold(m) ? MANIFEST_OK : MANIFEST_INVALID;
 }
 
 enum disk_status manifest_read(struct disk *disk, struct manifest *m,

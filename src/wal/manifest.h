@@ -1,4 +1,4 @@
-/* manifest.h - the small file that says which segments are the log.
+/* manifest.h - the small file that says which segments are the log, and which snapshots there are.
  *
  *   offset  size  field
  *        0     8  hash        XXH3-64 of bytes 8 .. 4096, seed 0
@@ -10,7 +10,14 @@
  *       40     8  newest      number of the segment that is written; 0: there is none yet
  *       48     8  epoch       of the newest segment
  *       56     8  synced_lsn  all frames up to it were on stable storage when this was written
- *       64        zeros       up to 4096 (snapshots will be named here)
+ *       64     4  snapshots   how many are named, newest first: 0 to 2 (since version 2)
+ *       68     4  reserved    0
+ *       72    48  snapshot    number, from_lsn, last_lsn, bytes, hash, created_ms (8 bytes each)
+ *      120    48  snapshot    the one before it
+ *      168        zeros       up to 4096
+ *
+ * A snapshot is named here only when it is whole and the log is on stable storage up to its last
+ * LSN: last_lsn <= synced_lsn. 'oldest' holds the first frame that the older one needs.
  *
  * It is written whole under another name, synced, renamed, and the name synced: a crash leaves the
  * old one or the new one. A segment is named here only after its header and its name are on stable
@@ -24,7 +31,7 @@
 #define MANIFEST_NAME     "manifest"
 #define MANIFEST_NEW_NAME "manifest.new"
 
-enum { MANIFEST_BYTES = DISK_BLOCK_BYTES, MANIFEST_VERSION = 1 };
+enum { MANIFEST_BYTES = DISK_BLOCK_BYTES, MANIFEST_VERSION = 2, MANIFEST_SNAPSHOTS_MAX = 2 };
 
 struct manifest {
     uint64_t node_id;
@@ -32,6 +39,8 @@ struct manifest {
     uint64_t newest;
     uint64_t epoch;
     lsn_t synced_lsn;
+    uint32_t snapshots_count;
+    struct wal_snapshot snapshots[MANIFEST_SNAPSHOTS_MAX]; /* newest first */
 };
 
 enum manifest_verdict { MANIFEST_OK, MANIFEST_INVALID, MANIFEST_NEWER };

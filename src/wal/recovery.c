@@ -17,17 +17,41 @@ struct listed {
     bool in_log; /* one of the segments that make the log */
 };
 
+struct listed_snapshot {
+    uint64_t number;
+    uint64_t size;
+    bool whole; /* by its name */
+};
+
 struct inventory {
     struct listed *files; /* sorted by kind, then number */
     size_t count;
     size_t capacity;
     uint64_t number_max[SEGMENT_KINDS_COUNT];
+    struct listed_snapshot *snapshots;
+    size_t snapshots_count;
+    size_t snapshots_capacity;
 };
+
+static bool visit_snapshot(struct inventory *v, struct slice name, uint64_t size)
+{
+    struct listed_snapshot f = {.size = size};
+    if (!snapshot_parse_name(name, &f.number, &f.whole)) return false;
+    if (v->snapshots_count == v->snapshots_capacity) {
+        size_t capacity = v->snapshots_capacity == 0 ? 4 : v->snapshots_capacity * 2;
+        v->snapshots =
+            memory_resize(v->snapshots, v->snapshots_capacity * sizeof(f), capacity * sizeof(f));
+        v->snapshots_capacity = capacity;
+    }
+    v->snapshots[v->snapshots_count++] = f;
+    return true;
+}
 
 static void inventory_visit(void *context, struct slice name, uint64_t size)
 {
     struct inventory *v = context;
     struct listed f = {.size = size};
+    if (visit_snapshot(v, name, size)) return;
     if (!segment_parse_name(name, &f.kind, &f.number)) return;
     if (v->count == v->capacity) {
         size_t capacity = v->capacity == 0 ? 64 : v->capacity * 2;
@@ -180,21 +204,76 @@ static enum wal_open_status find_chain(struct recovery *r, struct chain *c)
         if (!header_fits(r, &h, next))
             return corrupt(r, number, "does not fit to the segments around it");
         chain_add(c, &h);
-        struct listed *f = inventory_find(r->inventory, number);
-        f->in_log = true;
-        r->log_bytes += f->size;
-        if (number == r->manifest.oldest) {
-            /* Until snapshots exist, the log is all there is. */
-            if (h.first_lsn != 1) return corrupt(r, number, "is not the beginning of the log");
-            break;
-        }
+        inventory_find(r->inventory, number)->in_log = true;
+        if (number == r->manifest.oldest) break;
         if (h.previous_number < r->manifest.oldest)
             return corrupt(r, number, "does not fit to the oldest segment in the manifest");
         number = h.previous_number;
     }
-    r->log_segments = c->count;
     if (c->count > 0) r->first_lsn = c->headers[c->count - 1].first_lsn;
+    for (size_t left = c->count; left > 0; left--) {
+        const struct segment_header *h = &c->headers[left - 1];
+        generations_add_segment(&r->generations, h->number, h->first_lsn,
+                                inventory_find(r->inventory, h->number)->size);
+    }
     return WAL_OPEN_OK;
+}
+
+/* ---- the snapshots ---- */
+
+static uint64_t snapshot_size(const struct recovery *r, uint64_t number)
+{
+    const struct inventory *v = r->inventory;
+    for (size_t i = 0; i < v->snapshots_count; i++)
+        if (v->snapshots[i].whole && v->snapshots[i].number == number) return v->snapshots[i].size;
+    return 0;
+}
+
+static enum snapshot_verdict try_snapshot(struct recovery *r, const struct wal_snapshot *s)
+{
+    struct snapshot_source source = {
+        .disk = r->options->disk,
+        .trace = r->options->trace,
+        .node_id = r->manifest.node_id,
+        .file_size = snapshot_size(r, s->number),
+        .expected = s,
+    };
+    char problem[256];
+    enum snapshot_verdict verdict =
+        snapshot_read(&source, r->options->loader, problem, sizeof(problem));
+    if (verdict == SNAPSHOT_OK) return verdict;
+    trace_write(r->options->trace, TRACE_WARNING, "%s", problem);
+    snprintf(r->report->problem, sizeof(r->report->problem), "%s", problem);
+    r->report->snapshots_refused++;
+    return verdict;
+}
+
+/* Loads the newest one that is whole. Those behind it are believed until they are needed. */
+static enum wal_open_status load_snapshot(struct recovery *r)
+{
+    const struct manifest *m = &r->manifest;
+    struct generations *g = &r->generations;
+    r->from_lsn = 1;
+    for (uint32_t i = 0; i < m->snapshots_count && r->options->loader != NULL; i++) {
+        const struct wal_snapshot *s = &m->snapshots[i];
+        enum snapshot_verdict verdict = try_snapshot(r, s);
+        if (verdict == SNAPSHOT_NEWER) return WAL_OPEN_NEWER;
+        if (verdict == SNAPSHOT_INVALID) continue;
+        r->from_lsn = s->from_lsn;
+        r->report->snapshot = *s;
+        for (uint32_t j = i; j < m->snapshots_count; j++)
+            g->snapshots[g->snapshots_count++] = m->snapshots[j];
+        break;
+    }
+    r->report->problem[0] = '\0';
+    if (g->segments_count == 0 || g->segments[0].first_lsn <= r->from_lsn) return WAL_OPEN_OK;
+    if (m->snapshots_count == 0)
+        return corrupt(r, g->segments[0].number, "is not the beginning of the log");
+    snprintf(r->report->problem, sizeof(r->report->problem),
+             "no snapshot can be used, and the log begins at LSN %" PRIu64
+             " only; nothing was changed",
+             g->segments[0].first_lsn);
+    return WAL_OPEN_CORRUPT;
 }
 
 /* ---- step 2 and 3: the batches ---- */
@@ -207,6 +286,7 @@ static bool apply(struct recovery *r, const struct batch_header *h, struct slice
     for (uint32_t i = 0; i < h->count; i++) {
         bool whole = batch_next_frame(&frames, &frame);
         CHECK(whole);
+        if (h->first_lsn + i < r->from_lsn) continue;
         if (!visit(context, h->first_lsn + i, frame)) {
             snprintf(r->report->problem, sizeof(r->report->problem),
                      "the frame with LSN %" PRIu64 " cannot be applied", h->first_lsn + i);
@@ -266,10 +346,18 @@ static enum wal_open_status read_batches(struct recovery *r, struct scan *s,
     return WAL_OPEN_OK;
 }
 
+/* How many segments hold what is needed: the last ones. */
+static size_t segments_needed(const struct recovery *r, const struct chain *c)
+{
+    size_t count = 1;
+    while (count < c->count && c->headers[count - 1].first_lsn > r->from_lsn) count++;
+    return count < c->count ? count : c->count;
+}
+
 static enum wal_open_status read_segments(struct recovery *r, const struct chain *c,
                                           wal_visit *visit, void *context)
 {
-    for (size_t left = c->count; left > 0; left--) {
+    for (size_t left = segments_needed(r, c); left > 0; left--) {
         const struct segment_header *next = left == 1 ? NULL : &c->headers[left - 2];
         struct scan s;
         enum wal_open_status result = open_segment(r, c->headers[left - 1].number, &s);
@@ -344,6 +432,7 @@ enum wal_open_status recovery_read(struct recovery *r, const struct wal_options 
     r->options = options;
     r->inventory = memory_allocate_zeroed(sizeof(*r->inventory));
     struct inventory *v = r->inventory;
+    r->next_snapshot = 1;
     enum disk_status status =
         options->disk->operations->list(options->disk->context, inventory_visit, v);
     if (status != DISK_OK) return disk_failed(r, "listing the directory", status);
@@ -353,6 +442,7 @@ enum wal_open_status recovery_read(struct recovery *r, const struct wal_options 
     if (result != WAL_OPEN_OK) return result;
     struct chain c = {0};
     result = find_chain(r, &c);
+    if (result == WAL_OPEN_OK) result = load_snapshot(r);
     if (result == WAL_OPEN_OK) result = read_segments(r, &c, visit, context);
     if (result == WAL_OPEN_OK) result = check_all_beyond(r);
     chain_deinit(&c);
@@ -361,6 +451,12 @@ enum wal_open_status recovery_read(struct recovery *r, const struct wal_options 
     uint64_t spare = v->number_max[SEGMENT_SPARE];
     uint64_t unfinished = v->number_max[SEGMENT_NEW];
     r->next_spare = (spare > unfinished ? spare : unfinished) + 1;
+    for (size_t i = 0; i < v->snapshots_count; i++)
+        if (v->snapshots[i].number >= r->next_snapshot)
+            r->next_snapshot = v->snapshots[i].number + 1;
+    for (uint32_t i = 0; i < r->manifest.snapshots_count; i++)
+        if (r->manifest.snapshots[i].number >= r->next_snapshot)
+            r->next_snapshot = r->manifest.snapshots[i].number + 1;
     return WAL_OPEN_OK;
 }
 
@@ -424,8 +520,16 @@ static enum disk_status copy_batches(struct recovery *r, struct scan *s, struct 
     return status;
 }
 
+static bool is_named(const struct manifest *m, uint64_t snapshot)
+{
+    for (uint32_t i = 0; i < m->snapshots_count; i++)
+        if (m->snapshots[i].number == snapshot) return true;
+    return false;
+}
+
 /* What no log needs: segments that were superseded or never activated, files that were being made,
- * spares of another size. Failing to remove one costs space, nothing else. */
+ * spares of another size, snapshots that are not whole or not named. Failing to remove one costs
+ * space, nothing else. */
 static void remove_leftovers(struct recovery *r)
 {
     struct disk *disk = r->options->disk;
@@ -433,6 +537,12 @@ static void remove_leftovers(struct recovery *r)
         const struct listed *f = &r->inventory->files[i];
         if (f->in_log) continue;
         struct segment_name name = segment_name(f->kind, f->number);
+        (void)disk->operations->remove(disk->context, name.text);
+    }
+    for (size_t i = 0; i < r->inventory->snapshots_count; i++) {
+        const struct listed_snapshot *f = &r->inventory->snapshots[i];
+        if (f->whole && is_named(&r->manifest, f->number)) continue;
+        struct snapshot_name name = snapshot_name(f->number, f->whole);
         (void)disk->operations->remove(disk->context, name.text);
     }
 }
@@ -459,13 +569,11 @@ static enum disk_status start_segment(struct recovery *r, struct writer *w, stru
     if (status == DISK_OK) status = writer_activate(w);
     if (status != DISK_OK) return status;
     if (lent) r->spares_count--;
-    r->log_bytes += w->size;
-    r->log_segments++;
     if (superseded) {
         inventory_find(r->inventory, r->newest.number)->in_log = false;
-        r->log_bytes -= r->newest_size;
-        r->log_segments--;
+        generations_drop_newest(&r->generations);
     }
+    generations_add_segment(&r->generations, w->header.number, w->header.first_lsn, w->size);
     return DISK_OK;
 }
 
@@ -493,7 +601,10 @@ enum disk_status recovery_restart(struct recovery *r, struct writer *w)
 void recovery_deinit(struct recovery *r)
 {
     if (r->inventory == NULL) return;
+    generations_deinit(&r->generations);
     memory_free(r->inventory->files, r->inventory->capacity * sizeof(struct listed));
+    memory_free(r->inventory->snapshots,
+                r->inventory->snapshots_capacity * sizeof(struct listed_snapshot));
     memory_free(r->inventory, sizeof(*r->inventory));
     r->inventory = NULL;
 }

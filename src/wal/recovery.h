@@ -2,6 +2,8 @@
  *
  *   1. The manifest is read; the segments are found backwards from the newest by the previous
  *      numbers in their headers. All of them must be there, valid and of this directory.
+ *      The newest snapshot that is whole is loaded, else the one before it; then the log is read
+ *      from the segment on that holds the first frame which is needed beside the snapshot.
  *   2. Forwards, batches are applied while everything holds: both hashes under the segment's salt,
  *      offset, epoch, first LSN, hash of the batch before. A segment that has a successor must end
  *      exactly where the successor's header says (LSN and hash); what follows there was copied.
@@ -21,6 +23,7 @@
 #ifndef WAL_RECOVERY_H
 #define WAL_RECOVERY_H
 
+#include "wal/generations.h"
 #include "wal/writer.h"
 
 enum { RECOVERY_SPARES_MAX = 2 };
@@ -38,14 +41,15 @@ struct recovery {
     uint64_t end_offset; /* behind the last good batch of the newest segment */
     lsn_t last_lsn;
     lsn_t proven_lsn; /* what is proven to be on stable storage */
+    lsn_t from_lsn;   /* the first frame that is needed; 1 without a snapshot */
 
     /* What is left for the owner: */
     uint64_t spares[RECOVERY_SPARES_MAX];
     size_t spares_count;
     uint64_t next_spare; /* a number that no spare has */
-    uint64_t log_bytes;  /* of the segments that make the log */
-    uint64_t log_segments;
-    lsn_t first_lsn;
+    uint64_t next_snapshot;
+    lsn_t first_lsn;                /* of the oldest segment */
+    struct generations generations; /* taken by the owner, or freed by recovery_deinit */
 };
 
 /* Steps 1 to 4. recovery_deinit is due afterwards in any case. */

@@ -38,8 +38,12 @@ struct wal_flush {
     bool appending;           /* there is a batch to write */
     bool rolling;             /* it goes to a new segment */
     bool syncing;
+    bool publishing;           /* a snapshot gets into the manifest */
+    struct manifest published; /* its snapshots and its oldest segment; the rest is the writer's */
 
     /* What the run found: */
+    enum disk_status publish_status; /* DISK_FULL: nothing happened, and the log goes on */
+    struct manifest replaced;
     enum disk_status status;
     bool parked; /* the disk is full; nothing happened */
     uint64_t sync_ns;
@@ -49,6 +53,7 @@ struct wal_spare {
     struct disk *disk;
     uint64_t number;
     uint64_t size;
+    struct snapshot_name removed; /* not empty: the job is to remove this file */
     enum disk_status status;
 };
 
@@ -87,6 +92,15 @@ struct wal {
     bool spare_failed; /* the last attempt */
     int64_t spare_retry_ms;
 
+    struct generations generations;
+    uint64_t node_id;
+    uint64_t next_snapshot;
+    struct random snapshot_salts;
+    struct wal_snapshot snapshot; /* that is being published */
+    bool publish_asked;
+    bool publish_ended; /* and the owner has not been told */
+    enum disk_status publish_status;
+
     struct wal_figures figures;
 };
 
@@ -94,6 +108,11 @@ struct wal {
 
 static void say_recovered(const struct trace *trace, const struct wal_recovery *report)
 {
+    if (report->snapshot.number != 0)
+        trace_write(trace, TRACE_NOTICE,
+                    "snapshot %" PRIu64 ": %" PRIu64 " bytes loaded, the log from LSN %" PRIu64
+                    " on is needed beside it",
+                    report->snapshot.number, report->snapshot.bytes, report->snapshot.from_lsn);
     trace_write(trace, TRACE_NOTICE,
                 "log: %" PRIu64 " frames in %" PRIu64 " batches and %" PRIu64
                 " segments read, last LSN %" PRIu64,
@@ -122,7 +141,7 @@ static struct wal *create(const struct wal_options *options)
     return w;
 }
 
-static void take_recovered(struct wal *w, const struct recovery *r)
+static void take_recovered(struct wal *w, struct recovery *r)
 {
     CHECK(r->spares_count <= SPARES_MAX);
     w->appended_lsn = r->last_lsn;
@@ -133,9 +152,12 @@ static void take_recovered(struct wal *w, const struct recovery *r)
     w->spares_count = r->spares_count;
     memcpy(w->spares, r->spares, sizeof(w->spares));
     w->next_spare = r->next_spare;
-    w->figures.segments = r->log_segments;
-    w->figures.bytes = r->log_bytes;
-    w->figures.first_lsn = r->first_lsn == 0 ? 1 : r->first_lsn;
+    w->generations = r->generations;
+    r->generations = (struct generations){0};
+    w->next_snapshot = r->next_snapshot;
+    w->node_id = w->writer.manifest.node_id;
+    w->snapshot_salts.state = random_next(&w->writer.random);
+    w->figures.batch_bytes = r->report->bytes;
     w->figures.segment_number = w->writer.header.number;
     w->figures.epoch = w->writer.header.epoch;
 }
@@ -187,6 +209,7 @@ void wal_close(struct wal *w)
     writer_close(&w->writer);
     buf_deinit(&w->pending);
     buf_deinit(&w->flush.batch);
+    generations_deinit(&w->generations);
     memory_free(w, sizeof(*w));
 }
 
@@ -266,6 +289,7 @@ static bool marker_wanted(const struct wal *w)
 static bool sync_wanted(const struct wal *w, bool appending, int64_t now_ms)
 {
     bool dirty = appending || w->written_lsn > w->synced_lsn;
+    if (w->publish_asked) return dirty;
     switch (w->policy) {
     case WAL_SYNC_ALWAYS: return dirty;
     case WAL_SYNC_EVERYSEC: return dirty && now_ms - w->sync_ms >= EVERYSEC_MS;
@@ -304,11 +328,23 @@ static void take_batch(struct wal *w, struct wal_flush *f)
     CHECK(batch_last_lsn(&f->header) == w->appended_lsn);
 }
 
+/* All that was appended is on stable storage when this flush has synced. */
+static void plan_publishing(struct wal *w, struct wal_flush *f)
+{
+    f->publishing = w->publish_asked;
+    if (!f->publishing) return;
+    CHECK(w->snapshot.last_lsn <= w->appended_lsn);
+    CHECK(IMPLIES(w->synced_lsn < w->appended_lsn, f->syncing));
+    f->published = (struct manifest){.synced_lsn = w->appended_lsn};
+    generations_plan(&w->generations, &w->snapshot, &f->published);
+}
+
 static struct wal_flush *lend_flush(struct wal *w, int64_t now_ms)
 {
     struct wal_flush *f = &w->flush;
     if (f->appending) plan_segment(w, f);
     f->status = DISK_OK;
+    f->publish_status = DISK_OK;
     f->parked = false;
     f->sync_ns = 0;
     w->flushing = true;
@@ -325,7 +361,7 @@ struct wal_flush *wal_flush_begin(struct wal *w, int64_t now_ms)
     bool appending = w->pending_count > 0 || marker;
     bool syncing = sync_wanted(w, w->pending_count > 0, now_ms);
     if (marker && w->policy == WAL_SYNC_ALWAYS) syncing = true;
-    if (!appending && !syncing) return NULL;
+    if (!appending && !syncing && !w->publish_asked) return NULL;
 
     struct wal_flush *f = &w->flush;
     f->appending = appending;
@@ -336,6 +372,7 @@ struct wal_flush *wal_flush_begin(struct wal *w, int64_t now_ms)
         w->batch_ms = now_ms;
     }
     if (syncing) w->sync_ms = now_ms;
+    plan_publishing(w, f);
     return lend_flush(w, now_ms);
 }
 
@@ -351,10 +388,29 @@ static enum disk_status roll(struct wal_flush *f)
     return status;
 }
 
+/* The log is on stable storage up to the snapshot's last LSN. A full disk has changed nothing. */
+static enum disk_status publish(struct wal_flush *f)
+{
+    struct writer *w = f->writer;
+    struct manifest m = w->manifest;
+    CHECK(!f->syncing || !w->unsynced);
+    m.snapshots_count = f->published.snapshots_count;
+    memcpy(m.snapshots, f->published.snapshots, sizeof(m.snapshots));
+    if (f->published.oldest != 0) m.oldest = f->published.oldest;
+    if (m.synced_lsn < f->published.synced_lsn) m.synced_lsn = f->published.synced_lsn;
+    f->replaced = w->manifest;
+    f->publish_status = manifest_prepare(w->disk, &m);
+    if (f->publish_status == DISK_FULL) return DISK_OK;
+    if (f->publish_status == DISK_OK) f->publish_status = manifest_switch(w->disk);
+    if (f->publish_status == DISK_OK) w->manifest = m;
+    f->published = m;
+    return f->publish_status;
+}
+
 void wal_flush_run(struct wal_flush *f)
 {
     CHECK(f->status == DISK_OK);
-    CHECK(f->appending || f->syncing);
+    CHECK(f->appending || f->syncing || f->publishing);
     enum disk_status status = DISK_OK;
     if (f->rolling) status = roll(f);
     if (status == DISK_OK && f->appending) status = writer_append(f->writer, &f->batch, &f->header);
@@ -362,6 +418,7 @@ void wal_flush_run(struct wal_flush *f)
         status = writer_sync(f->writer);
         f->sync_ns = f->writer->sync_ns;
     }
+    if (status == DISK_OK && f->publishing) status = publish(f);
     f->status = status;
 }
 
@@ -377,8 +434,8 @@ static void count_segment(struct wal *w, const struct wal_flush *f)
             if (w->spares[i] == f->plan.spare) w->spares[i] = w->spares[w->spares_count - 1];
         w->spares_count--;
     }
-    s->segments++;
-    s->bytes += w->writer.size;
+    generations_add_segment(&w->generations, w->writer.header.number, w->writer.header.first_lsn,
+                            w->writer.size);
     s->segment_number = w->writer.header.number;
     if (w->synced_lsn < f->header.first_lsn - 1) w->synced_lsn = f->header.first_lsn - 1;
 }
@@ -387,6 +444,7 @@ static void count_batch(struct wal *w, struct wal_flush *f)
 {
     w->figures.batches++;
     w->figures.frames += f->header.count;
+    w->figures.batch_bytes += f->batch.size;
     w->written_lsn = batch_last_lsn(&f->header);
     w->carried_lsn = f->header.synced_lsn;
     f->batch.size = 0;
@@ -401,6 +459,17 @@ static void count_sync(struct wal *w, const struct wal_flush *f)
     s->sync_ns_last = f->sync_ns;
     s->sync_ns_total += f->sync_ns;
     if (f->sync_ns > s->sync_ns_max) s->sync_ns_max = f->sync_ns;
+}
+
+static void count_publishing(struct wal *w, const struct wal_flush *f)
+{
+    CHECK(w->publish_asked && !w->publish_ended);
+    w->publish_asked = false;
+    w->publish_ended = true;
+    w->publish_status = f->publish_status;
+    if (f->publish_status == DISK_OK)
+        generations_switched(&w->generations, &f->replaced, &f->published);
+    else generations_doom_snapshot(&w->generations, w->snapshot.number);
 }
 
 /* The disk is full and nothing was written: the same batch is tried again later. */
@@ -434,6 +503,7 @@ enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f)
     if (f->rolling) count_segment(w, f);
     if (f->appending) count_batch(w, f);
     if (f->syncing) count_sync(w, f);
+    if (f->publishing) count_publishing(w, f);
     /* Never back: what a weaker policy let through before the policy changed has left. */
     if (w->synced_lsn > w->durable_lsn) w->durable_lsn = w->synced_lsn;
     CHECK(w->synced_lsn <= w->written_lsn && w->written_lsn <= w->appended_lsn);
@@ -444,6 +514,7 @@ int64_t wal_flush_due_ms(const struct wal *w)
 {
     if (w->status != DISK_OK || w->flushing) return INT64_MAX;
     if (w->parked) return w->retry_ms;
+    if (w->publish_asked) return 0;
     int64_t due = INT64_MAX;
     if (marker_wanted(w)) due = w->batch_ms + IDLE_MS;
     if (w->written_lsn > w->synced_lsn) {
@@ -459,7 +530,13 @@ int64_t wal_flush_due_ms(const struct wal *w)
 
 struct wal_spare *wal_spare_begin(struct wal *w, int64_t now_ms)
 {
-    if (w->status != DISK_OK || w->spare_making || w->spares_count == SPARES_MAX) return NULL;
+    if (w->status != DISK_OK || w->spare_making) return NULL;
+    w->spare = (struct wal_spare){.disk = w->disk};
+    if (generations_take_doomed(&w->generations, &w->spare.removed)) {
+        w->spare_making = true;
+        return &w->spare;
+    }
+    if (w->spares_count == SPARES_MAX) return NULL;
     if (w->spare_failed && now_ms < w->spare_retry_ms) return NULL;
     CHECK(w->spares_count < SPARES_MAX);
     w->spare = (struct wal_spare){
@@ -473,6 +550,10 @@ struct wal_spare *wal_spare_begin(struct wal *w, int64_t now_ms)
 
 void wal_spare_run(struct wal_spare *s)
 {
+    if (s->removed.text[0] != '\0') {
+        s->status = s->disk->operations->remove(s->disk->context, s->removed.text);
+        return;
+    }
     CHECK(s->number > 0);
     CHECK(s->size > 0);
     s->status = segment_make_spare(s->disk, s->number, s->size);
@@ -481,8 +562,14 @@ void wal_spare_run(struct wal_spare *s)
 enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_ms)
 {
     CHECK(w->spare_making && s == &w->spare);
-    CHECK(w->spares_count < SPARES_MAX);
     w->spare_making = false;
+    if (s->removed.text[0] != '\0') {
+        if (s->status != DISK_OK) /* it costs space until the next start, nothing else */
+            trace_write(w->trace, TRACE_WARNING, "%s is not needed, but cannot be removed: %s",
+                        s->removed.text, disk_status_text(s->status));
+        return s->status;
+    }
+    CHECK(w->spares_count < SPARES_MAX);
     bool failed_before = w->spare_failed;
     w->spare_failed = s->status != DISK_OK;
     if (s->status == DISK_OK) {
@@ -510,9 +597,47 @@ void wal_set_policy(struct wal *w, enum wal_policy policy)
     if (policy != WAL_SYNC_ALWAYS && w->status == DISK_OK) w->durable_lsn = w->appended_lsn;
 }
 
+/* ---- snapshots ---- */
+
+struct snapshot_writer *wal_snapshot_create(struct wal *w, int64_t now_ms)
+{
+    struct snapshot_header h = {.node_id = w->node_id,
+                                .number = w->next_snapshot++,
+                                .salt = random_next(&w->snapshot_salts),
+                                .created_ms = now_ms};
+    CHECK(h.number > 0);
+    return snapshot_writer_create(w->disk, &h);
+}
+
+void wal_snapshot_publish(struct wal *w, const struct wal_snapshot *s)
+{
+    CHECK(!w->publish_asked && !w->publish_ended);
+    CHECK(s->last_lsn <= w->appended_lsn);
+    w->snapshot = *s;
+    w->publish_asked = true;
+}
+
+bool wal_snapshot_published(struct wal *w, enum disk_status *status)
+{
+    if (!w->publish_ended) return false;
+    w->publish_ended = false;
+    *status = w->publish_status;
+    return true;
+}
+
+const struct wal_snapshot *wal_snapshot_newest(const struct wal *w)
+{
+    return w->generations.snapshots_count == 0 ? NULL : &w->generations.snapshots[0];
+}
+
 void wal_measure(const struct wal *w, struct wal_figures *figures)
 {
     CHECK(figures != NULL);
     *figures = w->figures;
+    figures->segments = w->generations.segments_count;
+    figures->bytes = generations_log_bytes(&w->generations);
+    figures->first_lsn = w->generations.segments[0].first_lsn;
+    figures->snapshots = w->generations.snapshots_count;
+    figures->snapshot_bytes = generations_snapshot_bytes(&w->generations);
     figures->last_status = w->status;
 }

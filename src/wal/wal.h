@@ -29,12 +29,31 @@ enum wal_policy {
     WAL_SYNC_NO,       /* batches are written; the kernel syncs when it likes */
 };
 
+/* A snapshot: the state at some LSNs, so that a recovery needs the log only from from_lsn on. */
+struct wal_snapshot {
+    uint64_t number;
+    lsn_t from_lsn; /* the first frame that is needed beside it */
+    lsn_t last_lsn; /* the last frame that is in it, in part or as a whole */
+    uint64_t bytes; /* of the file */
+    uint64_t hash;  /* of its footer, which stands for all of it */
+    int64_t created_ms;
+};
+
+/* Who understands a snapshot: told of each before the log is read. False: it contradicts itself. */
+struct wal_loader {
+    void *context;
+    bool (*block)(void *context, struct slice items); /* borrowed for the call; see snapshot.h */
+    bool (*end)(void *context, lsn_t from_lsn, lsn_t last_lsn);
+    void (*forget)(void *context); /* it is not whole: drop all of it; another one may come */
+};
+
 struct wal_options {
     struct disk *disk;
     const struct trace *trace;
     enum wal_policy policy;
     uint64_t segment_bytes; /* SEGMENT_BYTES, smaller in tests; a multiple of DISK_BLOCK_BYTES */
     uint64_t random_seed;   /* for salts and the node id of a new directory */
+    const struct wal_loader *loader; /* NULL: a log that needs a snapshot is refused */
 };
 
 enum wal_open_status {
@@ -54,6 +73,8 @@ struct wal_recovery {
     uint64_t bytes;
     uint64_t torn_bytes; /* of the tail that was cut; 0: the log ended cleanly */
     lsn_t last_lsn;
+    struct wal_snapshot snapshot; /* that was loaded; number 0: none */
+    uint64_t snapshots_refused;   /* that the manifest names and that were not whole */
 };
 
 /* Called for each frame in order; false stops the recovery. The frame is borrowed for the call. */
@@ -121,11 +142,29 @@ bool wal_has_room(const struct wal *w);
  * happened (CONFIG SET) waits until wal_synced_lsn has reached the present wal_appended_lsn. */
 void wal_set_policy(struct wal *w, enum wal_policy policy);
 
+/* ---- snapshots: see snapshot.h for how one is written ---- */
+
+struct snapshot_writer;
+struct snapshot_writer *wal_snapshot_create(struct wal *w, int64_t now_ms); /* the caller's */
+
+/* Asks for the snapshot, which is whole on stable storage, to be named in the manifest: the next
+ * flush syncs the log up to its last LSN and switches the manifest. Two generations are named; the
+ * log that the older one does not need, and a third snapshot, are then removed by spare jobs. */
+void wal_snapshot_publish(struct wal *w, const struct wal_snapshot *s);
+
+/* True, once: what was asked for is done. Not DISK_OK: it could not be named (the disk is full). */
+bool wal_snapshot_published(struct wal *w, enum disk_status *status);
+
+const struct wal_snapshot *wal_snapshot_newest(const struct wal *w); /* NULL: there is none */
+
 struct wal_figures {
     uint64_t segments;
-    uint64_t bytes;        /* of segments on the disk */
-    uint64_t batches;      /* since start */
-    uint64_t frames;       /* since start */
+    uint64_t bytes;       /* of segments on the disk */
+    uint64_t batches;     /* since start */
+    uint64_t frames;      /* since start */
+    uint64_t batch_bytes; /* of batches since start, and of those that a recovery replayed */
+    uint64_t snapshots;
+    uint64_t snapshot_bytes;
     uint64_t syncs;        /* since start */
     uint64_t sync_ns_last; /* 0 in the simulator */
     uint64_t sync_ns_max;

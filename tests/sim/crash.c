@@ -193,6 +193,22 @@ static bool move_flush(struct world *w)
     return true;
 }
 
+/* A snapshot begins at times, slow enough for traffic to come between its steps; its jobs are run
+ * as another thread would. */
+static void move_snapshot(struct world *w)
+{
+    struct machine *m = &w->machine;
+    uint32_t steps = world_pick(w, 5);
+    if (world_chance(w, 10)) {
+        db_snapshot_set_pace(m->db, world_chance(w, 3) ? 0 : 1 + random_below(&w->random, 100000));
+        if (db_snapshot_start(m->db)) journal_note(w->journal, "a snapshot begins");
+    }
+    if (m->snapshot == NULL && steps-- > 0) machine_snapshot_begin(m);
+    if (m->snapshot != NULL && !m->snapshot_ran && steps-- > 0 && steps < 5)
+        machine_snapshot_run(m);
+    if (m->snapshot != NULL && m->snapshot_ran && steps > 0 && steps < 5) machine_snapshot_end(m);
+}
+
 static bool tick(struct world *w)
 {
     struct machine *m = &w->machine;
@@ -208,6 +224,7 @@ static bool tick(struct world *w)
         traffic_note_refused(w, &w->actors[i]);
     note_moment(w);
     if (world_chance(w, 3)) machine_make_spare(m);
+    move_snapshot(w);
     bool good = move_flush(w);
     machine_release(m);
     take_answers(w);
@@ -307,6 +324,7 @@ static void try_copy(struct world *w, bool quiet)
     w->journal->states++;
     if (start(w, &m, disk, &recovery, &status)) {
         journal_hash_number(w->journal, recovery.last_lsn);
+        if (recovery.snapshot.number != 0) w->journal->snapshots++;
         judge_moment(w, &m, &recovery, damaged && !quiet ? 0 : w->needed_lsn);
         machine_die(&m);
     } else if (damaged && status != WAL_OPEN_REFUSED) {
@@ -395,8 +413,12 @@ static void recover(struct world *w, enum crash_kind kind)
         journal_fail(w->journal, "it does not open: %s", recovery.problem);
         return;
     }
-    journal_note(w->journal, "recovered up to LSN %" PRIu64 ", %" PRIu64 " torn bytes",
-                 recovery.last_lsn, recovery.torn_bytes);
+    journal_note(w->journal,
+                 "recovered up to LSN %" PRIu64 ", %" PRIu64 " torn bytes, snapshot %" PRIu64
+                 " (log from LSN %" PRIu64 ")",
+                 recovery.last_lsn, recovery.torn_bytes, recovery.snapshot.number,
+                 recovery.snapshot.from_lsn);
+    if (recovery.snapshot.number != 0) w->journal->snapshots++;
     judge_moment(w, &w->machine, &recovery, w->needed_lsn);
     if (w->journal->failed) return;
     if (w->promises) traffic_judge(w);

@@ -89,14 +89,15 @@ static void print_success(const struct crash_options *options, const struct jour
         sum.operations += journals[i].operations;
         sum.unknown += journals[i].unknown;
         sum.refusals += journals[i].refusals;
+        sum.snapshots += journals[i].snapshots;
         sum.hash += journals[i].hash;
     }
     printf("ok crash simulation: %" PRIu64 " crash states\n", sum.states);
     printf("# seeds %" PRIu64 " to %" PRIu64 "; %" PRIu64 " lives judged by the oracle; %" PRIu64
-           " answers; %" PRIu64 " unknown operations; %" PRIu64
-           " damaged disks refused; event hash %016" PRIx64 "\n",
+           " answers; %" PRIu64 " unknown operations; %" PRIu64 " damaged disks refused; %" PRIu64
+           " recoveries from a snapshot; event hash %016" PRIx64 "\n",
            options->seed, options->seed + sum.seeds - 1, sum.lives, sum.operations, sum.unknown,
-           sum.refusals, sum.hash);
+           sum.refusals, sum.snapshots, sum.hash);
 }
 
 bool crash_run(const struct crash_options *options)

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "wal/snapshot.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,6 +139,8 @@ static void destroy(struct machine *m)
         if (!m->flush_ran) wal_flush_run(m->flush);
         (void)engine_flush_end(m->engine, m->flush);
     }
+    machine_snapshot_run(m);
+    machine_snapshot_end(m);
     engine_destroy(m->engine);
     db_close(m->db);
     forget_links(m);
@@ -307,6 +310,28 @@ void machine_make_spare(struct machine *m)
     (void)db_spare_end(m->db, spare);
 }
 
+void machine_snapshot_begin(struct machine *m)
+{
+    if (m->snapshot != NULL) return;
+    m->snapshot = db_snapshot_begin(m->db);
+    m->snapshot_ran = false;
+}
+
+void machine_snapshot_run(struct machine *m)
+{
+    if (m->snapshot == NULL || m->snapshot_ran) return;
+    snapshot_run(m->snapshot);
+    m->snapshot_ran = true;
+}
+
+void machine_snapshot_end(struct machine *m)
+{
+    if (m->snapshot == NULL || !m->snapshot_ran) return;
+    db_snapshot_end(m->db, m->snapshot);
+    m->snapshot = NULL;
+    m->snapshot_ran = false;
+}
+
 static void receive(struct machine_link *link)
 {
     struct chain *output = session_output(link->session);
@@ -351,10 +376,13 @@ bool machine_settle(struct machine *m)
         machine_flush_run(m);
         if (!machine_flush_end(m)) return false;
         machine_release(m);
+        machine_snapshot_begin(m);
+        machine_snapshot_run(m);
+        machine_snapshot_end(m);
         bool moved = engine_requests(m->engine) != requests;
         if (m->stop_asked) return true;
-        if (!moved && !has_input(m) && !engine_busy(m->engine) && m->flush == NULL &&
-            db_appended_lsn(m->db) == db_durable_lsn(m->db))
+        if (!moved && !db_snapshot_running(m->db) && !has_input(m) && !engine_busy(m->engine) &&
+            m->flush == NULL && db_appended_lsn(m->db) == db_durable_lsn(m->db))
             return true;
     }
     return true;

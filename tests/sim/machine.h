@@ -8,8 +8,11 @@
  * Ownership: the disk belongs to the caller and outlives the machine, as disks do. Links belong to
  * the machine and end with it.
  *
- * Invariants: flush_ran implies flush != NULL; after log_status is not DISK_OK nothing is released
- * any more. */
+ * A snapshot, once begun, goes on by itself in each tick (engine_tick); only its jobs are moved by
+ * the caller, as those of the flush.
+ *
+ * Invariants: flush_ran implies flush != NULL, and the same of the snapshot's job; after log_status
+ * is not DISK_OK nothing is released any more. */
 #ifndef SIM_MACHINE_H
 #define SIM_MACHINE_H
 
@@ -49,6 +52,8 @@ struct machine {
     struct machine_link links[MACHINE_LINKS_MAX];
     struct wal_flush *flush; /* under way */
     bool flush_ran;
+    struct snapshot_job *snapshot; /* under way */
+    bool snapshot_ran;
     enum disk_status log_status; /* the first failure */
     bool stop_asked;             /* SHUTDOWN */
     bool out_of_memory;          /* what the host answers */
@@ -89,6 +94,10 @@ void machine_flush_begin(struct machine *m); /* nothing if one is under way or n
 void machine_flush_run(struct machine *m);   /* nothing if there is none, or it ran */
 bool machine_flush_end(struct machine *m);   /* false: the log failed */
 void machine_make_spare(struct machine *m);
+
+void machine_snapshot_begin(struct machine *m); /* nothing if there is nothing to write */
+void machine_snapshot_run(struct machine *m);
+void machine_snapshot_end(struct machine *m);
 
 /* Replies that may leave go to their links. */
 void machine_release(struct machine *m);
