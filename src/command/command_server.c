@@ -109,8 +109,9 @@ static bool read_shutdown(struct command_context *c, struct shutdown_options *op
 }
 
 /* The log holds everything that was acknowledged, and stopping syncs the rest: there is nothing
- * for SAVE to add, for NOSAVE to leave out, or for FORCE to ignore. Without a log SAVE would be a
- * promise that nobody keeps. A stop begins at the end of this very tick, so ABORT never finds one.
+ * for NOSAVE to leave out, or for FORCE to ignore. SAVE makes the next start faster: it waits for a
+ * snapshot, one that is under way or a new one. Without a log it would be a promise that nobody
+ * keeps. A stop begins at the end of this very tick, so ABORT never finds one.
  * There is no reply: the close of the connection is the answer. */
 enum outcome command_shutdown(struct command_context *c)
 {
@@ -120,8 +121,13 @@ enum outcome command_shutdown(struct command_context *c)
     if (options.abort) return refuse(c, REPLY_ERROR_NO_SHUTDOWN);
     db_measure(c->db, &figures);
     if (options.save && !figures.has_log) return refuse(c, REPLY_ERROR_SHUTDOWN_NO_LOG);
+    enum host_shutdown how = options.now ? HOST_SHUTDOWN_NOW : HOST_SHUTDOWN_NORMAL;
+    if (options.save) {
+        (void)db_snapshot_start(c->db); /* false: the one that runs will do */
+        how = HOST_SHUTDOWN_SAVE;
+    }
     c->client->close_after_reply = true;
-    c->host->shutdown(c->host->context, options.now ? HOST_SHUTDOWN_NOW : HOST_SHUTDOWN_NORMAL);
+    c->host->shutdown(c->host->context, how);
     return OUTCOME_REPLIED;
 }
 

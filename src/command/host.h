@@ -12,7 +12,8 @@
 /* One parameter and its value in CONFIG GET; the value is borrowed for the call. */
 typedef void host_config_visit(void *visit_context, const char *name, struct slice value);
 
-enum host_shutdown { HOST_SHUTDOWN_NORMAL, HOST_SHUTDOWN_NOW };
+/* SAVE: the stop waits for the snapshot that runs. */
+enum host_shutdown { HOST_SHUTDOWN_NORMAL, HOST_SHUTDOWN_NOW, HOST_SHUTDOWN_SAVE };
 
 /* The engine fills these in: sessions. */
 struct session_host {

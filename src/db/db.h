@@ -83,6 +83,7 @@ struct snapshot_figures {
     uint64_t moved;       /* ... values written again because they moved */
     uint64_t bytes;       /* ... written so far */
     uint64_t last_bytes;  /* of the newest */
+    uint64_t changes;     /* batches since the newest was begun */
     uint64_t log_bytes;   /* of the log since the newest was begun, about */
 };
 

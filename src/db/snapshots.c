@@ -7,9 +7,10 @@
 #include <inttypes.h>
 
 enum {
-    STEP_BYTES_MAX = 192 * 1024,    /* encoded in one tick: well below a millisecond */
+    STEP_BYTES = 32 * 1024,         /* encoded in one tick: a fraction of a millisecond */
     STAGED_BYTES_MAX = 1024 * 1024, /* in memory while the disk is slower */
     STEP_MS = 1,
+    CREDIT_MS_MAX = 20,
 };
 
 enum phase { PHASE_IDLE, PHASE_WALKING, PHASE_WRITING, PHASE_PUBLISHING };
@@ -23,9 +24,10 @@ struct snapshots {
     bool failed;                    /* the file: the phase ends with its job */
     enum disk_status status;
     uint64_t bytes_per_second;
-    int64_t step_ms; /* of the last step: what may be encoded grows from there */
-    int64_t now_ms;  /* of the last step */
-    uint64_t bytes;  /* written, when the writer is gone */
+    uint64_t credit;   /* bytes that may be encoded now */
+    int64_t earned_ms; /* until when it was earned */
+    int64_t now_ms;    /* of the last step */
+    uint64_t bytes;    /* written, when the writer is gone */
     struct save_figures walked;
     uint64_t log_bytes_began; /* wal_figures.batch_bytes when it began */
     uint64_t log_bytes_last;  /* ... when the newest began */
@@ -88,7 +90,8 @@ bool snapshots_start(struct snapshots *x, int64_t now_ms)
     x->phase = PHASE_WALKING;
     x->failed = false;
     x->status = DISK_OK;
-    x->step_ms = x->now_ms = now_ms;
+    x->earned_ms = x->now_ms = now_ms;
+    x->credit = 0;
     x->bytes = 0;
     x->log_bytes_began = batch_bytes(x);
     x->figures.started_ms = now_ms;
@@ -103,24 +106,31 @@ void snapshots_set_pace(struct snapshots *x, uint64_t bytes_per_second)
 
 /* ---- the steps ---- */
 
-static size_t allowance(const struct snapshots *x, int64_t now_ms)
+/* What the pace allows to be encoded by now, and has not been. It is not saved up for long, or a
+ * stall of anything else would be followed by a burst. */
+static void earn(struct snapshots *x, int64_t now_ms)
 {
-    size_t staged = snapshot_staged_bytes(x->writer);
-    size_t room = staged < STAGED_BYTES_MAX ? STAGED_BYTES_MAX - staged : 0;
-    size_t step = room < STEP_BYTES_MAX ? room : STEP_BYTES_MAX;
-    if (x->bytes_per_second == 0) return step;
-    int64_t waited_ms = now_ms - x->step_ms;
-    if (waited_ms <= 0) return 0;
-    if (waited_ms > 1000) waited_ms = 1000;
-    uint64_t paced = x->bytes_per_second * (uint64_t)waited_ms / 1000;
-    return paced < step ? (size_t)paced : step;
+    int64_t elapsed_ms = now_ms > x->earned_ms ? now_ms - x->earned_ms : 0;
+    if (elapsed_ms > CREDIT_MS_MAX) elapsed_ms = CREDIT_MS_MAX;
+    uint64_t most = x->bytes_per_second * CREDIT_MS_MAX / 1000;
+    x->credit += x->bytes_per_second * (uint64_t)elapsed_ms / 1000;
+    if (x->credit > most) x->credit = most;
+    x->earned_ms = now_ms;
+}
+
+static bool may_walk(const struct snapshots *x)
+{
+    if (snapshot_staged_bytes(x->writer) >= STAGED_BYTES_MAX) return false;
+    return x->bytes_per_second == 0 || x->credit > 0;
 }
 
 static void walk(struct snapshots *x, int64_t now_ms)
 {
-    size_t bytes = allowance(x, now_ms);
-    if (bytes == 0) return;
-    x->step_ms = now_ms;
+    earn(x, now_ms);
+    if (!may_walk(x)) return;
+    bool paced = x->bytes_per_second > 0;
+    size_t bytes = paced && x->credit < STEP_BYTES ? (size_t)x->credit : STEP_BYTES;
+    if (paced) x->credit -= bytes;
     if (!save_step(x->save, wal_appended_lsn(x->options.wal), bytes)) return;
     drop_walk(x);
     x->phase = PHASE_WRITING;
@@ -168,9 +178,9 @@ int64_t snapshots_due_ms(const struct snapshots *x)
     case PHASE_IDLE: return INT64_MAX;
     case PHASE_WALKING:
         if (x->failed) return x->now_ms;
-        /* Woken by the end of the job. */
+        /* A writer that is behind wakes us with the end of its job. */
         if (x->job && snapshot_staged_bytes(x->writer) >= STAGED_BYTES_MAX) return INT64_MAX;
-        return x->bytes_per_second == 0 ? x->step_ms : x->step_ms + STEP_MS;
+        return may_walk(x) ? x->now_ms : x->now_ms + STEP_MS;
     case PHASE_WRITING: return x->job ? INT64_MAX : x->now_ms;
     case PHASE_PUBLISHING: return x->now_ms + STEP_MS;
     }
@@ -216,5 +226,8 @@ void snapshots_measure(const struct snapshots *x, struct snapshot_figures *figur
     figures->keys_total = walked.keys_total;
     figures->moved = walked.moved;
     figures->bytes = x->writer == NULL ? x->bytes : snapshot_written_bytes(x->writer);
+    const struct wal_snapshot *newest = wal_snapshot_newest(x->options.wal);
+    lsn_t before = newest == NULL ? 0 : newest->from_lsn - 1;
+    figures->changes = wal_appended_lsn(x->options.wal) - before;
     figures->log_bytes = batch_bytes(x) - x->log_bytes_last;
 }

@@ -207,10 +207,22 @@ static void test_unknown_and_known_directives(void **state)
     assert_refused(c, "requirepass \"x", "test:1: requirepass \"x: unbalanced quotes");
     read_text(c, "\nhash-max-listpack-entries 512\nSAVE 3600 1\ntls-port 7\n");
     assert_contains(&c->warnings, "test:2: hash-max-listpack-entries is a directive of Redis");
-    assert_contains(&c->warnings, "test:3: save has no effect");
     assert_contains(&c->warnings, "test:4: tls-port is a directive of Redis that Irmak does not "
                                   "have; it is ignored: TLS is not there yet");
-    assert_text(config_text(c, CONFIG_SAVE), "");
+    assert_text(config_text(c, CONFIG_SAVE), "3600 1");
+}
+
+/* Each line of save adds a point; an empty one forgets them, and the odd one out is refused. */
+static void test_save_points(void **state)
+{
+    struct config *c = *state;
+    read_text(c, "save 3600 1\nsave 300 100 60 10000\n");
+    assert_text(config_text(c, CONFIG_SAVE), "3600 1 300 100 60 10000");
+    read_text(c, "save \"\"\nsave 5 7\n");
+    assert_text(config_text(c, CONFIG_SAVE), "5 7");
+    assert_refused(c, "save 3600", "test:1: save: Invalid save parameters");
+    assert_refused(c, "save 0 1", "test:1: save: Invalid save parameters");
+    assert_refused(c, "save 1 -1", "test:1: save: Invalid save parameters");
 }
 
 /* No directive is both ours and known as not ours. */
@@ -427,8 +439,7 @@ static void test_set(void **state)
          SET_FAILED "'maxclients') - argument couldn't be parsed into an integer"},
         {SLICE("maxclients"), SLICE("101"), SET_FAILED "'maxclients') - too many for a test"},
         {SLICE("save"), SLICE("1"), SET_FAILED "'save') - Invalid save parameters"},
-        {SLICE("save"), SLICE("3600 1"),
-         SET_FAILED "'save') - Irmak has no snapshots yet: its log keeps every write"},
+        {SLICE("save"), SLICE("0 1"), SET_FAILED "'save') - Invalid save parameters"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         const struct slice pairs[] = {SLICE("timeout"), SLICE("6"), wrong[i].name, wrong[i].value};
@@ -577,6 +588,7 @@ int main(void)
         TEST(test_values_of_each_type),
         TEST(test_limits_of_values),
         TEST(test_unknown_and_known_directives),
+        TEST(test_save_points),
         TEST(test_arguments),
         TEST(test_include),
         TEST(test_include_mistakes),

@@ -250,13 +250,16 @@ static bool parse_save(const struct config_words *words, struct config_value *v,
             if (!number_parse_i64(words->items[i], &number) || number < (i % 2 == 0))
                 return refuse(problem, "Invalid save parameters");
         }
-        if (words->warnings == NULL)
-            return refuse(problem, "Irmak has no snapshots yet: its log keeps every write");
-        buf_append_text(words->warnings,
-                        "save has no effect: Irmak has no snapshots yet, its log keeps every "
-                        "write\n");
     }
-    config_value_set_text(v, SLICE(""));
+    /* In a file each line adds to those before it, 'save ""' forgets them; CONFIG SET says all. */
+    struct buf text = {0};
+    if (words->warnings != NULL && words->count > 0) buf_append(&text, buf_slice(&v->text));
+    for (size_t i = 0; i < words->count; i++) {
+        if (text.size > 0) buf_append_byte(&text, ' ');
+        buf_append(&text, words->items[i]);
+    }
+    config_value_set_text(v, buf_slice(&text));
+    buf_deinit(&text);
     return true;
 }
 

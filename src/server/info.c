@@ -151,6 +151,36 @@ static void log_lines(struct info *i)
     line_number(i, "log_recovered_torn_bytes", recovery->torn_bytes);
 }
 
+static void snapshot_lines(struct info *i)
+{
+    const struct snapshot_figures *f = &i->db.snapshot;
+    const struct server *s = i->server;
+    uint64_t elapsed_ms = f->running ? (uint64_t)(s->now_ms - f->started_ms) : 0;
+    uint64_t percent = f->keys_total == 0 ? 100 : f->keys * 100 / f->keys_total;
+    line_number(i, "current_save_keys_processed", f->running ? f->keys : 0);
+    line_number(i, "current_save_keys_total", f->running ? f->keys_total : 0);
+    line_number(i, "rdb_changes_since_last_save", f->changes);
+    line_number(i, "rdb_bgsave_in_progress", f->running);
+    line_number(i, "rdb_last_save_time", (uint64_t)(f->last_ms / 1000));
+    line_text(i, "rdb_last_bgsave_status", f->last_failed ? "err" : "ok");
+    buf_append_format(i->out, "rdb_last_bgsave_time_sec:%" PRId64 "\r\n",
+                      f->last_took_ms < 0 ? -1 : f->last_took_ms / 1000);
+    buf_append_format(i->out, "rdb_current_bgsave_time_sec:%" PRId64 "\r\n",
+                      f->running ? (int64_t)(elapsed_ms / 1000) : -1);
+    line_number(i, "rdb_saves", f->done);
+    line_number(i, "snapshot_percent", f->running ? (percent < 100 ? percent : 100) : 0);
+    line_number(i, "snapshot_bytes", f->running ? f->bytes : 0);
+    line_number(i, "snapshot_bytes_per_second", elapsed_ms == 0 ? 0 : f->bytes * 1000 / elapsed_ms);
+    line_number(i, "snapshot_moved_keys", f->moved);
+    line_number(i, "snapshot_last_bytes", f->last_bytes);
+    line_number(i, "snapshot_last_msec", f->last_took_ms < 0 ? 0 : (uint64_t)f->last_took_ms);
+    line_number(i, "snapshot_generations", i->db.log.snapshots);
+    line_number(i, "snapshot_files_bytes", i->db.log.snapshot_bytes);
+    line_number(i, "snapshot_log_bytes_since", f->log_bytes);
+    line_number(i, "snapshot_loaded", i->server->recovery.snapshot.number);
+    line_number(i, "snapshots_refused", i->server->recovery.snapshots_refused);
+}
+
 static void section_persistence(struct info *i)
 {
     line_number(i, "loading", 0);
@@ -158,6 +188,7 @@ static void section_persistence(struct info *i)
     line_number(i, "aof_enabled", i->db.has_log);
     /* A failed write stops the process: while anybody reads this, the last one was good. */
     if (i->db.has_log) line_text(i, "aof_last_write_status", "ok");
+    if (i->db.has_log) snapshot_lines(i);
     if (i->db.has_log) log_lines(i);
 }
 

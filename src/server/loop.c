@@ -29,6 +29,7 @@ static void begin_stopping(struct server *s)
     trace_write(&s->sink.trace, TRACE_NOTICE, "Stopping: no more commands are executed");
     net_stop_listening(s->net);
     engine_stop(s->engine);
+    if (s->stop_saves) db_snapshot_set_pace(s->db, 0);
     db_set_policy(s->db, WAL_SYNC_ALWAYS); /* whatever it was: the end is synced, and at once */
     s->phase = SERVER_STOPPING;
     int64_t seconds = s->stop_now ? 0 : config_number(s->config, CONFIG_SHUTDOWN_TIMEOUT);
@@ -43,6 +44,7 @@ static bool log_is_quiet(const struct server *s)
 
 static void go_on_stopping(struct server *s)
 {
+    if (s->stop_saves && db_snapshot_running(s->db)) return;
     bool late = s->now_ms >= s->stop_deadline_ms;
     if (!log_is_quiet(s)) {
         /* A sync takes as long as it takes; only a full disk may keep us for ever. */
@@ -105,6 +107,7 @@ void server_watch(struct server *s)
     net_watch(s->net, s->signals, take_signal, s);
     net_watch(s->net, worker_descriptor(s->sync_worker), acknowledge, s->sync_worker);
     net_watch(s->net, worker_descriptor(s->spare_worker), acknowledge, s->spare_worker);
+    net_watch(s->net, worker_descriptor(s->snapshot_worker), acknowledge, s->snapshot_worker);
 }
 
 /* ---- the log ---- */
@@ -146,7 +149,9 @@ static int wait_ms(const struct server *s)
     if (engine_busy(s->engine)) return 0;
     int64_t due = engine_due_ms(s->engine);
     int64_t peers_due = peers_due_ms(s);
+    int64_t saving_due = saving_due_ms(s);
     if (peers_due < due) due = peers_due;
+    if (saving_due < due) due = saving_due;
     if (s->phase == SERVER_STOPPING && s->stop_deadline_ms < due) due = s->stop_deadline_ms;
     if (!db_writable(s->db) && s->now_ms + SPARE_RETRY_MS < due) due = s->now_ms + SPARE_RETRY_MS;
     if (due == INT64_MAX) return -1;
@@ -162,6 +167,7 @@ static void turn(struct server *s)
     move_flush(s);
     if (s->phase == SERVER_STOPPED) return;
     move_spare(s);
+    saving_move(s);
     engine_release(s->engine);
     struct session *session;
     while ((session = engine_take_ready(s->engine)) != NULL) peer_serve(session_owner(session));

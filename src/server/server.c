@@ -6,6 +6,7 @@
 #include "env/entropy.h"
 #include "server/server_state.h"
 #include "server/words.h"
+#include "wal/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,11 @@
 static void run_flush(void *job)
 {
     wal_flush_run(job);
+}
+
+static void run_snapshot(void *job)
+{
+    snapshot_run(job);
 }
 
 static void run_spare(void *job)
@@ -151,6 +157,8 @@ static void create_engine(struct server *s)
     s->engine = engine_create(&options);
     s->sync_worker = worker_create("irmak-sync", run_flush);
     s->spare_worker = worker_create("irmak-spare", run_spare);
+    s->snapshot_worker = worker_create("irmak-snapshot", run_snapshot);
+    db_snapshot_set_pace(s->db, (uint64_t)config_number(s->config, CONFIG_SNAPSHOT_RATE));
     server_watch(s);
 }
 
@@ -191,6 +199,7 @@ void server_destroy(struct server *s)
 {
     if (s->sync_worker != NULL) worker_destroy(s->sync_worker);
     if (s->spare_worker != NULL) worker_destroy(s->spare_worker);
+    if (s->snapshot_worker != NULL) worker_destroy(s->snapshot_worker);
     while (!list_empty(&s->active)) {
         struct peer *p = LIST_MEMBER(s->active.next, struct peer, active);
         list_remove(&p->active);
@@ -204,6 +213,7 @@ void server_destroy(struct server *s)
     /* The workers have ended, so what they had is done. */
     if (s->flush != NULL) db_flush_end(s->db, s->flush);
     if (s->spare != NULL) db_spare_end(s->db, s->spare);
+    if (s->snapshot != NULL) db_snapshot_end(s->db, s->snapshot);
     if (s->db != NULL) db_close(s->db);
     if (s->disk != NULL) disk_os_close(s->disk);
     if (s->has_pidfile) unlink(config_path(s->config, CONFIG_PIDFILE));

@@ -62,13 +62,18 @@ struct server {
     struct worker *spare_worker;
     struct wal_flush *flush; /* at the sync worker */
     struct wal_spare *spare; /* at the spare worker */
-    int signals;             /* signalfd */
+    struct worker *snapshot_worker;
+    struct snapshot_job *snapshot; /* at the snapshot worker */
+    int64_t saving_checked_ms;     /* when it was last seen whether a snapshot is due */
+    uint64_t saving_requests;      /* executed by then */
+    int signals;                   /* signalfd */
     struct tick_clock clock;
     int64_t now_us; /* of this turn */
     int64_t now_ms;
 
     enum server_phase phase;
     bool stop_requested;
+    bool stop_saves;          /* with a snapshot, which began with the request to stop */
     bool stop_now;            /* without waiting for clients that do not read */
     int64_t stop_deadline_ms; /* unix time; while STOPPING */
     int exit_status;
@@ -104,6 +109,10 @@ int64_t peers_due_ms(const struct server *s); /* when peers_check is next needed
 /* loop.c */
 void server_request_stop(struct server *s, bool now);
 void server_watch(struct server *s); /* workers and signals */
+
+/* saving.c: snapshots on their way, and when one begins by itself */
+void saving_move(struct server *s);
+int64_t saving_due_ms(const struct server *s);
 
 /* settings.c: what values of the configuration do */
 bool settings_prepare(struct server *s, struct buf *problem); /* at start, after the sink */

@@ -95,6 +95,9 @@ static void apply(struct server *s, enum config_id id)
 {
     switch ((int)id) {
     case CONFIG_APPENDFSYNC: db_set_policy(s->db, settings_policy(s->config)); break;
+    case CONFIG_SNAPSHOT_RATE:
+        db_snapshot_set_pace(s->db, (uint64_t)config_number(s->config, CONFIG_SNAPSHOT_RATE));
+        break;
     case CONFIG_STREAM_NODE_MAX_BYTES:
     case CONFIG_STREAM_NODE_MAX_ENTRIES:
         db_set_stream_block(s->db, settings_stream_block(s->config));
@@ -200,7 +203,9 @@ static void host_info(void *context, const struct slice *sections, size_t count,
 
 static void host_shutdown(void *context, enum host_shutdown how)
 {
-    server_request_stop(context, how == HOST_SHUTDOWN_NOW);
+    struct server *s = context;
+    if (how == HOST_SHUTDOWN_SAVE) s->stop_saves = true;
+    server_request_stop(s, how == HOST_SHUTDOWN_NOW);
 }
 
 static void host_sleep(void *context, int64_t microseconds)
