@@ -6,11 +6,16 @@
 
 #include "base/memory.h"
 
+/* Pending entries that one request reads again, over all its keys: a key that is named a thousand
+ * times must not hold the event loop. Whoever has more goes on after the last one. */
+enum { READ_HISTORY_MAX = 1 << 20 };
+
 struct reading {
     struct command_context *c;
     const struct read_plan *plan;
     uint64_t entries_left;
     uint64_t bytes_left;
+    uint64_t history_left;
     bool any;    /* something was taken: from now on MAXSIZE counts */
     bool claims; /* CLAIM holds for this key and those after it */
 };
@@ -126,6 +131,8 @@ static void deliver_history(struct reading *r, const struct store_key *key, stru
     struct stream_pending_walk walk;
     struct stream_range range = {after, STREAM_ID_MAX};
     uint64_t limit = limit_of(r), bytes;
+    /* At least one, because an empty answer means that there is no more. */
+    if (limit > r->history_left) limit = r->history_left > 0 ? r->history_left : 1;
     result->served = true;
     result->history = true;
     if (!stream_id_increment(&range.first)) return;
@@ -141,6 +148,7 @@ static void deliver_history(struct reading *r, const struct store_key *key, stru
         if (is_present) stream_ids_add(&present, walk.entry.id);
     }
     deliver_ids(r, key, &present, -1);
+    r->history_left -= all.count < r->history_left ? all.count : r->history_left;
     result->items_count = all.count;
     if (all.count > 0) result->items = memory_allocate(all.count * sizeof *result->items);
     for (size_t i = 0; i < all.count; i++)
@@ -279,6 +287,7 @@ size_t read_look_at_keys(struct command_context *c, const struct read_plan *plan
                         .plan = plan,
                         .entries_left = plan->entries_max,
                         .bytes_left = plan->bytes_max,
+                        .history_left = READ_HISTORY_MAX,
                         .claims = plan->claim_idle_ms >= 0};
     size_t served = 0;
     for (size_t i = 0; i < plan->keys_count; i++) {

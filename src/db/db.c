@@ -17,7 +17,7 @@
 #include "db/replay.h"
 #include "db/snapshots.h"
 
-enum { CHANGED_KEYS = 1 << 16 };
+enum { CHANGED_KEYS = 1 << 16, TOUCHED_KEPT_BYTES = 64 * 1024 };
 
 struct db {
     struct store *store;
@@ -527,6 +527,7 @@ bool db_take_touched(struct db *db, struct db_touched *touched)
     struct slice name;
     CHECK(!db->batch_open);
     if (db->touched_taken == db->touched.size) {
+        if (db->touched.capacity > TOUCHED_KEPT_BYTES) buf_deinit(&db->touched);
         db->touched.size = 0;
         db->touched_taken = 0;
         return false;
