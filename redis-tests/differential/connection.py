@@ -4,7 +4,8 @@ from keyspace import KEYS
 from step import Step
 from wire import encode
 
-UNKNOWN = ("FOO", "foo", "", "GETT", "XFOO", "x" * 300, "a b", "\x00", "FOO\r\nBAR", "%s", "HGETALLL")
+UNKNOWN = ("FOO", "foo", "", "GETT", "XFOO", "x" * 300, "a b", "\x00", "FOO\r\nBAR",
+           "%s", "HGETALLL")
 CONTAINERS = ("CLIENT", "CONFIG", "COMMAND", "XGROUP", "XINFO")
 INLINE = (b"PING", b"PING x", b"ping 'a b'", b'ECHO "a\\x41\\n\\"b"', b"ECHO 'it\\'s'", b"GET",
           b"SET k1 v1", b"  GET   k1  ", b"ECHO \"\"", b"NOSUCH a b c", b"ECHO a\\x41",

@@ -248,7 +248,8 @@ class ScanLoop(Step):
     def __init__(self, source):
         words = ["SCAN", "0"]
         if source.chance(0.7):
-            words += ["COUNT", source.choice(("1", "7", "10", "100", "1000", "9223372036854775807"))]
+            counts = ("1", "7", "10", "100", "1000", "9223372036854775807")
+            words += ["COUNT", source.choice(counts)]
         if source.chance(0.4):
             words += ["MATCH", source.choice(("*", "key:1*", "nosuch*", "key:[2-4]?"))]
         if source.chance(0.4):

@@ -7,8 +7,8 @@ from wire import encode
 
 class Step:
     """`words` name the command for the rules and for people. `payload` is what is sent when that
-    is not just the command. `first`, a list of commands, goes before it and brings no reply: to Redis
-    alone, unless `first_for_both`.
+    is not just the command. `first`, a list of commands, goes before it and brings no reply: to
+    Redis alone, unless `first_for_both`.
     `client` is which of the segment's connections sends it, `waits` that it is to be answered
     before anything else is done, however long that takes."""
 
