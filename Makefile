@@ -133,7 +133,8 @@ again    = $(MAKE) --no-print-directory $(parallel)
 run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STATES)'
 
 .PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy \
-        tidy-fast format bench bench-durable fuzz soak deps install clean help
+        tidy-fast format bench bench-durable bitflip \
+        fuzz soak deps install clean help
 
 all: ## build the server and its tool: build/irmak-server, build/irmak-check
 	+@$(again) programs
@@ -202,6 +203,10 @@ bench: ## performance figures: tests/bench/*_bench.c, then redis-tests/bench bes
 bench-durable: ## the figures of docs/durability.md, beside redis-server on the same disk
 	+@$(again) programs load-programs
 	@IRMAK_SERVER='$(DIR)/irmak-server' redis-tests/bench_durable
+
+bitflip: ## single bits flipped in our files and in redis-server's AOF: who notices; FLIPS=400
+	+@$(again) programs
+	@IRMAK_SERVER='$(DIR)/irmak-server' redis-tests/bitflip
 
 fuzz: ## fuzz the parsers and loaders
 	@$(call delegate,tests/fuzz/run)
