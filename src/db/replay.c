@@ -13,12 +13,23 @@ void replay_init(struct replay *r, const struct effect_target *target)
     *r = (struct replay){.target = *target};
 }
 
+/* Destroys what was not applied. */
+static void moved_deinit(struct moved_value *m)
+{
+    bool owned = m->exists && !m->applied;
+    if (owned && m->value.form == FORM_SHARED) shared_release(m->value.shared);
+    if (owned && m->value.form == FORM_BODY) value_types[m->value.type].destroy(m->value.body);
+    buf_deinit(&m->name);
+    buf_deinit(&m->bytes);
+}
+
 void replay_deinit(struct replay *r)
 {
     coverage_deinit(&r->coverage);
+    for (size_t i = 0; i < r->moved_count; i++) moved_deinit(&r->moved[i]);
+    memory_free(r->moved, r->moved_capacity * sizeof *r->moved);
     buf_deinit(&r->scratch.bytes);
     buf_deinit(&r->parts);
-    buf_deinit(&r->moved_name);
     buf_deinit(&r->stream_name);
     if (r->stream != NULL) stream_loader_destroy(r->stream);
     *r = (struct replay){0};
@@ -30,9 +41,42 @@ static bool apply(struct replay *r, const struct effect *e)
     return effect_ops_find((uint8_t)e->kind)->apply(e, &r->target);
 }
 
+/* The moved value of the key as of this LSN; NULL: there is none. */
+static struct moved_value *find_moved(const struct replay *r, const struct store_key *key,
+                                      lsn_t lsn)
+{
+    size_t low = 0, high = r->moved_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (r->moved[middle].lsn < lsn) low = middle + 1;
+        else high = middle;
+    }
+    for (; low < r->moved_count && r->moved[low].lsn == lsn; low++) {
+        struct moved_value *m = &r->moved[low];
+        if (m->database == key->database && slice_equal(buf_slice(&m->name), key->name)) return m;
+    }
+    return NULL;
+}
+
+/* Is the effect of this LSN on the key in what the store holds of it? */
 static bool is_covered(const struct replay *r, const struct store_key *key, lsn_t lsn)
 {
-    return coverage_lsn(&r->coverage, key) >= lsn;
+    if (coverage_lsn(&r->coverage, key) >= lsn) return true;
+    const struct moved_value *m = r->moved_count == 0 ? NULL : find_moved(r, key, lsn);
+    return m != NULL && m->applied;
+}
+
+/* False: there is no such value, and the snapshot contradicts the log. */
+static bool apply_moved(struct replay *r, const struct store_key *key, lsn_t lsn)
+{
+    struct moved_value *m = find_moved(r, key, lsn);
+    if (m == NULL) return false;
+    CHECK(!m->applied);
+    if (m->exists && m->value.form == FORM_BYTES) m->value.bytes = buf_slice(&m->bytes);
+    if (m->exists) store_put(r->target.store, key, &m->value, m->expiry_ms);
+    else (void)store_remove(r->target.store, key);
+    m->applied = true;
+    return true;
 }
 
 /* ---- a flush: the keys that the snapshot holds as of an earlier LSN go ---- */
@@ -77,14 +121,10 @@ static bool replay_rename(struct replay *r, lsn_t lsn, const struct effect *e)
 {
     struct store_key to = store_key_make(r->target.store, e->key.database, e->key_rename.to);
     bool from_covered = is_covered(r, &e->key, lsn), to_covered = is_covered(r, &to, lsn);
-    if (from_covered != to_covered) {
-        if (from_covered) return false; /* the value would have been a moved one */
-        r->effects_skipped++;
-        return store_remove(r->target.store, &e->key);
-    }
-    if (!from_covered) return apply(r, e);
+    if (!from_covered && !to_covered) return apply(r, e);
     r->effects_skipped++;
-    return true;
+    if (!from_covered) return store_remove(r->target.store, &e->key);
+    return to_covered || apply_moved(r, &to, lsn);
 }
 
 static bool replay_effect(struct replay *r, lsn_t lsn, const struct effect *e)

@@ -15,19 +15,30 @@ static bool read_key_head(struct reader *in, uint8_t *flags, int64_t *expiry_ms,
     return read_bytes(in, name) && name->size <= KEY_BYTES_MAX;
 }
 
+/* The value of the last moved key. Takes it as store_put does. */
+static bool keep_moved(struct replay *r, struct slice name, const struct value *value,
+                       int64_t expiry_ms)
+{
+    CHECK(r->moved_count > 0);
+    struct moved_value *m = &r->moved[r->moved_count - 1];
+    m->exists = true;
+    m->value = *value;
+    m->expiry_ms = expiry_ms;
+    if (value->form == FORM_BYTES) buf_append(&m->bytes, value->bytes);
+    r->moved_pending = false;
+    return m->database == r->database && slice_equal(buf_slice(&m->name), name);
+}
+
 /* Puts a value under its key, which must be new. Takes the value as store_put, also when it
  * returns false: then the store, which is dropped next, has it. */
 static bool put(struct replay *r, struct slice name, const struct value *value, int64_t expiry_ms)
 {
+    if (r->moved_pending) return keep_moved(r, name, value, expiry_ms);
     struct store *store = r->target.store;
     struct store_key key = store_key_make(store, r->database, name);
     uint64_t before = store_count(store, r->database);
     store_put(store, &key, value, expiry_ms);
     if (store_count(store, r->database) == before) return false;
-    if (r->moved_pending) {
-        r->moved_pending = false;
-        return slice_equal(buf_slice(&r->moved_name), name);
-    }
     uint64_t position = save_position(key.database, key.slot, 0);
     if (r->section_keys == 0 || position < r->position_min) r->position_min = position;
     if (r->section_keys == 0 || position > r->position_max) r->position_max = position;
@@ -89,14 +100,17 @@ static bool load_moved(struct replay *r, struct slice body)
     uint8_t exists;
     if (!read_varint(&in, &lsn) || !read_byte(&in, &exists) || exists > 1) return false;
     if (!read_bytes(&in, &name) || in.rest.size != 0 || name.size > KEY_BYTES_MAX) return false;
-    struct store_key key = store_key_make(r->target.store, r->database, name);
-    (void)store_remove(r->target.store, &key);
-    coverage_add_moved(&r->coverage, &key, lsn);
-    if (lsn > r->moved_lsn_max) r->moved_lsn_max = lsn;
-    r->moved_count++;
+    if (r->moved_count > 0 && lsn < r->moved[r->moved_count - 1].lsn) return false;
+    if (r->moved_count == r->moved_capacity) {
+        size_t capacity = r->moved_capacity == 0 ? 16 : r->moved_capacity * 2;
+        r->moved = memory_resize(r->moved, r->moved_capacity * sizeof *r->moved,
+                                 capacity * sizeof *r->moved);
+        r->moved_capacity = capacity;
+    }
+    struct moved_value *m = &r->moved[r->moved_count++];
+    *m = (struct moved_value){.lsn = lsn, .database = r->database};
+    buf_append(&m->name, name);
     r->moved_pending = exists == 1;
-    r->moved_name.size = 0;
-    buf_append(&r->moved_name, name);
     return true;
 }
 
@@ -201,10 +215,9 @@ static bool load_whole(void *context, lsn_t from_lsn, lsn_t last_lsn)
 {
     struct replay *r = context;
     struct coverage *c = &r->coverage;
-    if (!r->ended || r->parts.size > 0 || !coverage_seal(c)) return false;
-    lsn_t last = c->sections[c->sections_count - 1].as_of;
-    if (r->moved_lsn_max > last) last = r->moved_lsn_max;
-    if (c->sections[0].as_of + 1 != from_lsn || last != last_lsn) return false;
+    if (!r->ended || r->parts.size > 0 || !coverage_is_whole(c)) return false;
+    if (c->sections[0].as_of + 1 != from_lsn) return false;
+    if (c->sections[c->sections_count - 1].as_of != last_lsn) return false;
     r->covered_lsn = last_lsn;
     return true;
 }

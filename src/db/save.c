@@ -181,7 +181,6 @@ void save_moved(struct save *s, const struct store_key *key, lsn_t lsn)
     buf_append_byte(&f->moved, exists ? 1 : 0);
     buf_append_bytes(&f->moved, key->name);
     if (exists) freeze(f, key->name, &value, expiry_ms);
-    if (lsn > s->last_lsn) s->last_lsn = lsn;
     s->moved++;
 }
 

@@ -14,8 +14,8 @@
  * they were, and are written in the steps that follow, before the walk goes on.
  *
  * A value that moves to a position that the walk has passed, from one that it has not, would be in
- * no section. So it is written once more, as of the LSN of the move ("moved"): recovery takes that
- * version, and skips what the log says of the key up to that LSN. docs/decisions/0011.
+ * no section. So it is written once more, as of the LSN of the move ("moved"): recovery puts that
+ * version where the log says that the value moved. docs/decisions/0011.
  *
  * Items; numbers are varints, "bytes" are a size and bytes:
  *
@@ -28,8 +28,8 @@
  *   PART      of the bytes of an item that is larger than an item may be; the item's own kind
  *             comes with the last part
  *   SECTION   end: the first position behind it (8 bytes) | as_of | keys. Stands behind its keys.
- *   MOVED     lsn | exists (1 byte) | key: the key that follows, if it exists, replaces the one
- *             that is there; if not, there is none as of this LSN
+ *   MOVED     lsn | exists (1 byte) | key: if it exists, the key that follows is what it held as of
+ *             this LSN, not what its section holds
  *   END       keys | sections | moved
  *
  * Times, LSNs and what must be done are the caller's; it never touches a disk. */
