@@ -1,5 +1,6 @@
 /* snapshot_test.c - what a snapshot must withstand: every damage to its file, a crash at every call
  * of the disk while it is made and named, and changes between the steps of its walk. */
+#include "base/check.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "db/replay.h"
