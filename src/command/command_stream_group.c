@@ -268,8 +268,7 @@ static void answer_pending(struct command_context *c, const struct stream_pendin
     if (pending->consumer == NULL) idle_ms = -1;
     reply_array(c->reply, 4);
     answer_stream_id(c->reply, pending->id);
-    reply_bulk(c->reply, pending->consumer == NULL ? (struct slice){0}
-                                                   : stream_consumer_name(pending->consumer));
+    reply_bulk(c->reply, pending_owner_name(pending));
     reply_integer(c->reply, idle_ms);
     reply_integer(c->reply, (int64_t)pending->deliveries);
 }

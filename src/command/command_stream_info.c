@@ -80,9 +80,7 @@ static void answer_pending(struct reply *r, const struct stream_group *group,
         CHECK(stream_pending_walk_next(&walk));
         reply_array(r, consumer == NULL ? 4 : 3);
         answer_stream_id(r, walk.entry.id);
-        if (consumer == NULL)
-            reply_bulk(r, walk.entry.consumer == NULL ? (struct slice){0}
-                                                      : stream_consumer_name(walk.entry.consumer));
+        if (consumer == NULL) reply_bulk(r, pending_owner_name(&walk.entry));
         reply_integer(r, walk.entry.delivery_ms);
         reply_integer(r, (int64_t)walk.entry.deliveries);
     }

@@ -347,6 +347,12 @@ void ensure_consumer(struct command_context *c, const struct store_key *key, str
                                       .consumer_create = {group, consumer, c->now_ms}});
 }
 
+struct slice pending_owner_name(const struct stream_pending *pending)
+{
+    if (pending->consumer == NULL) return SLICE("");
+    return stream_consumer_name(pending->consumer);
+}
+
 /* ---- answers ---- */
 
 void answer_stream_id(struct reply *r, struct stream_id id)

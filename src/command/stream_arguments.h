@@ -72,6 +72,9 @@ enum outcome refuse_no_group(struct command_context *c, struct slice key, struct
 void ensure_consumer(struct command_context *c, const struct store_key *key, struct slice group,
                      struct slice consumer);
 
+/* The consumer that has the entry; empty when nobody has (XNACK). */
+struct slice pending_owner_name(const struct stream_pending *pending);
+
 void answer_stream_id(struct reply *r, struct stream_id id);
 /* [id, [name, value ...]] of the entry that the walk stands on; without the count of elements, for
  * answers that have more of them: id and fields. */

@@ -53,14 +53,15 @@ struct db {
 
 /* ---- opening ---- */
 
-static struct wal *recover(struct db *db, struct wal_options *options,
+static struct wal *recover(struct db *db, const struct wal_options *options,
                            struct wal_recovery *recovery, enum wal_open_status *status)
 {
     struct replay replay;
     replay_init(&replay, &db->target);
     struct wal_loader loader = replay_loader(&replay);
-    options->loader = &loader;
-    struct wal *wal = wal_open(options, replay_frame, &replay, recovery, status);
+    struct wal_options loading = *options;
+    loading.loader = &loader;
+    struct wal *wal = wal_open(&loading, replay_frame, &replay, recovery, status);
     replay_deinit(&replay);
     return wal;
 }

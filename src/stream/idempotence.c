@@ -229,7 +229,8 @@ void stream_idmp_destroy(struct stream *s)
 
 struct stream_idmp_limits stream_idmp_limits(const struct stream *s)
 {
-    return s->idempotence == NULL ? (struct stream_idmp_limits){0} : s->idempotence->limits;
+    static const struct stream_idmp_limits none = {0};
+    return s->idempotence == NULL ? none : s->idempotence->limits;
 }
 
 void stream_idmp_measure(const struct stream *s, struct stream_idmp_figures *figures)

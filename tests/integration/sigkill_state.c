@@ -73,7 +73,10 @@ static redisReply *ask(redisContext *context, int type, const char *format, ...)
     va_start(arguments, format);
     redisReply *reply = redisvCommand(context, format, arguments);
     va_end(arguments);
-    if (reply == NULL) fail_msg("%s: %s", format, context->errstr);
+    if (reply == NULL) {
+        fail_msg("%s: %s", format, context->errstr);
+        abort(); /* fail_msg does not come back; this is for those who cannot know */
+    }
     if (reply->type != type) fail_msg("%s: type %d: %s", format, reply->type, reply->str);
     return reply;
 }

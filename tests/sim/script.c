@@ -202,6 +202,7 @@ struct match {
     const struct items *got;
 };
 
+/* NOLINTBEGIN(misc-no-recursion): replies nest, NESTING_MAX deep at most */
 static bool match_item(const struct match *m, size_t line, size_t item, size_t depth);
 
 /* Runs of 'width' items, expected and got, one after the other. */
@@ -247,6 +248,7 @@ static bool match_item(const struct match *m, size_t line, size_t item, size_t d
     if (count > 0 && any_order) return match_in_any_order(m, line, item, 1, depth + 1);
     return count == 0 || match_run(m, line + 1, item + 1, count, depth + 1);
 }
+/* NOLINTEND(misc-no-recursion) */
 
 static bool take_items(struct slice reply, struct items *items)
 {
