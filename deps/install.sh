@@ -29,6 +29,7 @@ test | cmd python3     | python3        | runs the client tests in Python
 test | py redis        | python3-redis  | redis-py must work with Irmak
 test | cmd node        | nodejs         | ioredis and node-redis must work with Irmak
 test | cmd npm         | npm            | installs ioredis and node-redis for the client tests
+test | cmd tclsh       | tcl            | runs the test suite of Redis, which is written in Tcl
 test | cmd clang-format | clang-format  | the layout of the code is checked with the tests
 tidy | cmd clang       | clang          | the second compiler: warnings are errors with both
 tidy | cmd clang-tidy  | clang-tidy     | static analysis
