@@ -200,7 +200,7 @@ static void test_generations(void **state)
     assert_int_equal(recovery.snapshot.number, 0);
     assert_int_equal(dump_hash(m.db), hash);
     for (int i = 0; i < 3; i++) {
-        fill(&m);
+        for (int j = 0; j < 3; j++) fill(&m); /* more than a segment holds */
         save(&m);
     }
     hash = dump_hash(m.db);
