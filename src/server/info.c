@@ -144,8 +144,13 @@ static void log_lines(struct info *i)
     line_number(i, "log_frames", log->frames);
     line_number(i, "log_syncs", log->syncs);
     line_number(i, "log_sync_usec_last", log->sync_ns_last / 1000);
+    line_number(i, "log_sync_usec_p50", log->sync_ns_p50 / 1000);
+    line_number(i, "log_sync_usec_p99", log->sync_ns_p99 / 1000);
     line_number(i, "log_sync_usec_max", log->sync_ns_max / 1000);
     line_number(i, "log_sync_usec_total", log->sync_ns_total / 1000);
+    line_number(i, "log_batch_frames_p50", log->batch_frames_p50);
+    line_number(i, "log_batch_frames_p99", log->batch_frames_p99);
+    line_number(i, "log_batch_frames_max", log->batch_frames_max);
     line_number(i, "log_recovered_frames", recovery->frames);
     line_number(i, "log_recovered_bytes", recovery->bytes);
     line_number(i, "log_recovered_torn_bytes", recovery->torn_bytes);

@@ -15,6 +15,7 @@
 #include "wal/wal.h"
 
 #include "base/check.h"
+#include "base/histogram.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "wal/recovery.h"
@@ -102,6 +103,8 @@ struct wal {
     enum disk_status publish_status;
 
     struct wal_figures figures;
+    struct histogram sync_ns;
+    struct histogram batch_frames;
 };
 
 /* ---- opening and closing ---- */
@@ -443,6 +446,7 @@ static void count_segment(struct wal *w, const struct wal_flush *f)
 static void count_batch(struct wal *w, struct wal_flush *f)
 {
     w->figures.batches++;
+    if (f->header.count > 0) histogram_add(&w->batch_frames, f->header.count);
     w->figures.frames += f->header.count;
     w->figures.batch_bytes += f->batch.size;
     w->written_lsn = batch_last_lsn(&f->header);
@@ -456,6 +460,7 @@ static void count_sync(struct wal *w, const struct wal_flush *f)
     struct wal_figures *s = &w->figures;
     w->synced_lsn = w->written_lsn;
     s->syncs++;
+    histogram_add(&w->sync_ns, f->sync_ns);
     s->sync_ns_last = f->sync_ns;
     s->sync_ns_total += f->sync_ns;
     if (f->sync_ns > s->sync_ns_max) s->sync_ns_max = f->sync_ns;
@@ -634,6 +639,11 @@ void wal_measure(const struct wal *w, struct wal_figures *figures)
 {
     CHECK(figures != NULL);
     *figures = w->figures;
+    figures->sync_ns_p50 = histogram_percentile(&w->sync_ns, 500);
+    figures->sync_ns_p99 = histogram_percentile(&w->sync_ns, 990);
+    figures->batch_frames_p50 = histogram_percentile(&w->batch_frames, 500);
+    figures->batch_frames_p99 = histogram_percentile(&w->batch_frames, 990);
+    figures->batch_frames_max = w->batch_frames.max;
     figures->segments = w->generations.segments_count;
     figures->bytes = generations_log_bytes(&w->generations);
     figures->first_lsn = w->generations.segments[0].first_lsn;

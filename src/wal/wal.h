@@ -169,6 +169,11 @@ struct wal_figures {
     uint64_t sync_ns_last; /* 0 in the simulator */
     uint64_t sync_ns_max;
     uint64_t sync_ns_total;
+    uint64_t sync_ns_p50; /* percentiles since start: base/histogram.h */
+    uint64_t sync_ns_p99;
+    uint64_t batch_frames_p50; /* frames of a batch, markers not counted */
+    uint64_t batch_frames_p99;
+    uint64_t batch_frames_max;
     uint64_t segment_number;
     uint64_t epoch;
     lsn_t first_lsn;

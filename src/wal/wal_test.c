@@ -126,6 +126,31 @@ static void make_spares(struct fixture *f)
     }
 }
 
+/* The figures tell how large batches are, without markers, and how long syncs take. */
+static void test_distributions(void **state)
+{
+    struct fixture *f = *state;
+    struct wal_figures figures;
+    for (unsigned i = 0; i < 98; i++) {
+        append(f, 3);
+        assert_true(flush(f));
+        f->now_ms += 1000;
+        assert_true(flush(f)); /* the marker */
+    }
+    append(f, 15);
+    assert_true(flush(f));
+    append(f, 9);
+    assert_true(flush(f));
+    wal_measure(f->wal, &figures);
+    assert_int_equal(figures.batches, 2 * 98 + 2);
+    assert_int_equal(figures.batch_frames_p50, 3);
+    assert_int_equal(figures.batch_frames_p99, 9);
+    assert_int_equal(figures.batch_frames_max, 15);
+    assert_true(figures.sync_ns_p50 > 0);
+    assert_true(figures.sync_ns_p50 <= figures.sync_ns_p99);
+    assert_true(figures.sync_ns_p99 <= figures.sync_ns_max);
+}
+
 /* What was flushed comes back in order, over many segments and many starts. */
 static void test_round_trip(void **state)
 {
@@ -399,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_distributions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_starts_leave_no_trail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_oversized_batch, setup, teardown),
