@@ -55,11 +55,25 @@ static void test_percentiles(void **state)
     assert_int_equal(histogram_percentile(&h, 1000), h.max);
 }
 
+/* Of few values, exactly. */
+static void test_small_values(void **state)
+{
+    (void)state;
+    struct histogram h = {0};
+    for (uint64_t value = 1; value <= 3; value++) histogram_add(&h, value);
+    assert_int_equal(histogram_percentile(&h, 1), 1);
+    assert_int_equal(histogram_percentile(&h, 333), 1);
+    assert_int_equal(histogram_percentile(&h, 334), 2);
+    assert_int_equal(histogram_percentile(&h, 500), 2);
+    assert_int_equal(histogram_percentile(&h, 667), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buckets),
         cmocka_unit_test(test_percentiles),
+        cmocka_unit_test(test_small_values),
     };
     return cmocka_run_group_tests_name("histogram", tests, NULL, NULL);
 }
