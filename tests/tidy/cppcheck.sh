@@ -1,8 +1,8 @@
 #!/bin/sh
 # cppcheck.sh [ROOT] - fail on what cppcheck finds. It keeps its own memory of unchanged files.
 # It is wrong in pointerOutOfBoundsCond (`text + size - 8`, where text + size is the legal end) and
-# in unknownEvaluationOrder (`{[A] = {[B] = true}}`, which it takes for two assignments). The decision
-# tree over all rows of commands.def (command/table.c) is deeper than it can follow.
+# in unknownEvaluationOrder (`{[A] = {[B] = true}}`, which it takes for two assignments). The
+# decision tree over all rows of commands.def (command/table.c) is deeper than it can follow.
 cd "${1:-$(dirname "$0")/../..}" || exit 2
 memory=${BUILD:-build}/tidy/cppcheck
 mkdir -p "$memory"
