@@ -1,12 +1,15 @@
 #include "wal/recovery.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "wal/scan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define PROGRESS_NS UINT64_C(1000000000)
 
 /* ---- the files of the directory ---- */
 
@@ -300,6 +303,21 @@ static bool apply(struct recovery *r, const struct batch_header *h, struct slice
     return true;
 }
 
+/* A line each second: how many segments are behind us is known, how many batches are not. */
+static void say_progress(struct recovery *r, const struct scan *s)
+{
+    const struct disk *disk = r->options->disk;
+    uint64_t now_ns = disk->operations->now_ns(disk->context);
+    if (now_ns - r->said_ns < PROGRESS_NS) return;
+    if (r->said_ns != 0)
+        trace_write(r->options->trace, TRACE_NOTICE,
+                    "log: %" PRIu64 " frames read, %" PRIu64 " MiB, up to LSN %" PRIu64
+                    " in segment %" PRIu64 " of %" PRIu64,
+                    r->report->frames, r->report->bytes / MIB, s->expected_lsn - 1,
+                    s->header.number, r->manifest.newest);
+    r->said_ns = now_ns;
+}
+
 static bool ends_here(const struct scan *s, const struct segment_header *next)
 {
     return next != NULL && s->expected_lsn == next->first_lsn &&
@@ -342,6 +360,7 @@ static enum wal_open_status read_batches(struct recovery *r, struct scan *s,
         /* Frames of a batch that reaches beyond the end are not the log's. */
         if (next != NULL && s->expected_lsn > next->first_lsn) continue;
         if (!apply(r, &h, batch, visit, context)) return WAL_OPEN_REFUSED;
+        say_progress(r, s);
     }
     return WAL_OPEN_OK;
 }

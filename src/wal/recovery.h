@@ -41,6 +41,7 @@ struct recovery {
     uint64_t end_offset; /* behind the last good batch of the newest segment */
     lsn_t last_lsn;
     lsn_t proven_lsn; /* what is proven to be on stable storage */
+    uint64_t said_ns; /* when a line of progress was last traced */
     lsn_t from_lsn;   /* the first frame that is needed; 1 without a snapshot */
 
     /* What is left for the owner: */
