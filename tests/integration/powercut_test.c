@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,7 +98,19 @@ static void remove_file_system(struct server_process *server)
     server_process_deinit(server);
 }
 
-/* The server finds out at its next write; the log of a loaded or just idle server has one. */
+/* A server that has just written all it had finds out at its next write. That must not be
+ * acknowledged. */
+static void write_in_vain(const struct server_process *server)
+{
+    char answer[64] = "";
+    int connection = server_process_connect(server->port);
+    if (connection < 0) return; /* it has ended already */
+    if (send(connection, "SET vain 1\r\n", 12, MSG_NOSIGNAL) == 12 &&
+        recv(connection, answer, sizeof answer - 1, 0) > 0 && answer[0] == '+')
+        fail_msg("a write was acknowledged after the file system had gone");
+    close(connection);
+}
+
 static void cut_power(struct load *load)
 {
     struct server_process *server = load->server;
@@ -107,6 +120,7 @@ static void cut_power(struct load *load)
     assert_true(directory >= 0);
     if (ioctl(directory, EXT4_SHUTDOWN, &flag) != 0) fail_msg("shutdown: %s", strerror(errno));
     close(directory);
+    write_in_vain(server);
     for (int64_t end = now_ms() + END_MS; now_ms() < end && server->pid != 0;) {
         if (waitpid(server->pid, &status, WNOHANG) == server->pid) server->pid = 0;
         else nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
