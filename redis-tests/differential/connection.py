@@ -4,6 +4,10 @@ from keyspace import KEYS
 from step import Step
 from wire import encode
 
+# Commands that end the connection or its mode, and those that speak of the disk: what a snapshot
+# needs and when the last one was made is each server's own (tests/scenario/snapshot.txt).
+NOT_BY_CHANCE = ("shutdown", "debug", "quit", "monitor", "multi", "exec", "subscribe",
+                 "save", "bgsave", "lastsave")
 UNKNOWN = ("FOO", "foo", "", "GETT", "XFOO", "x" * 300, "a b", "\x00", "FOO\r\nBAR",
            "%s", "HGETALLL")
 CONTAINERS = ("CLIENT", "CONFIG", "COMMAND", "XGROUP", "XINFO")
@@ -140,7 +144,7 @@ class Connection:
 
     def arity(self):
         name = self.source.choice(sorted(self.commands))
-        if name in ("shutdown", "debug", "quit", "monitor", "multi", "exec", "subscribe"):
+        if name in NOT_BY_CHANCE:
             name = "get"
         return [name] + ["x"] * self.source.choice((0, 0, 1, 2, 3, 12))
 
