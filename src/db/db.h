@@ -51,7 +51,7 @@ struct store_key db_key(const struct db *db, unsigned database, struct slice nam
 
 enum lookup { LOOKUP_FOUND, LOOKUP_ABSENT, LOOKUP_WRONG_TYPE };
 
-enum lookup db_string(struct db *db, const struct store_key *key, struct string_view *value);
+enum lookup db_string(struct db *db, const struct store_key *key, struct string_view *view);
 enum lookup db_stream(struct db *db, const struct store_key *key, const struct stream **stream);
 
 /* Any type. False: absent. expiry_ms (STORE_NO_EXPIRY: none) and type (TYPE_*) may be NULL. */

@@ -384,7 +384,7 @@ uint32_t block_drop_before(struct stream_block *b, struct stream_id first_kept, 
     CHECK(b->references == 1);
     CHECK(stream_id_compare(first_kept, b->last_id) <= 0);
     struct block_cursor c;
-    struct block_record record;
+    struct block_record record = {0};
     uint32_t dropped = 0;
     uint32_t dropped_live = 0;
     block_cursor_begin(&c, b, *ordinal);

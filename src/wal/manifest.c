@@ -26,7 +26,7 @@ static void append_snapshot(struct buf *fields, const struct wal_snapshot *s)
 
 static bool read_snapshot(struct reader *r, struct wal_snapshot *s)
 {
-    uint64_t created_ms;
+    uint64_t created_ms = 0;
     bool whole = read_u64(r, &s->number) && read_u64(r, &s->from_lsn) &&
                  read_u64(r, &s->last_lsn) && read_u64(r, &s->bytes) && read_u64(r, &s->hash) &&
                  read_u64(r, &created_ms);

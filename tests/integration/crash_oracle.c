@@ -35,6 +35,7 @@ static void *allocate_zeroed(size_t count, size_t item_size)
 struct oracle_bytes oracle_copy(struct slice slice)
 {
     struct oracle_bytes bytes = {allocate_zeroed(slice.size, 1), slice.size};
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): allocate_zeroed never gives NULL */
     if (slice.size > 0) memcpy(bytes.data, slice.data, slice.size);
     return bytes;
 }
@@ -202,7 +203,8 @@ void crash_oracle_invoke_read(struct crash_oracle *oracle, uint32_t client, uint
 static int64_t parse_number(const struct oracle_bytes *value)
 {
     char text[32] = {0};
-    memcpy(text, value->data, value->size < sizeof text - 1 ? value->size : sizeof text - 1);
+    size_t size = value->size < sizeof text - 1 ? value->size : sizeof text - 1;
+    if (value->data != NULL) memcpy(text, value->data, size);
     return strtoll(text, NULL, 10);
 }
 

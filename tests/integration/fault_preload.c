@@ -144,6 +144,9 @@ static int open_counted(const char *function, int directory, const char *name, i
     return result;
 }
 
+/* From here on libc's own functions, reserved names among them, are replaced: that is the purpose.
+ * NOLINTBEGIN(bugprone-reserved-identifier, readability-redundant-declaration,
+ *             readability-inconsistent-declaration-parameter-name) */
 int openat(int directory, const char *name, int flags, ...);
 int openat(int directory, const char *name, int flags, ...)
 {
@@ -257,3 +260,5 @@ int unlinkat(int directory, const char *name, int flags)
     pthread_mutex_unlock(&lock);
     return result;
 }
+/* NOLINTEND(bugprone-reserved-identifier, readability-redundant-declaration,
+ *           readability-inconsistent-declaration-parameter-name) */

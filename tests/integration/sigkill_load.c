@@ -447,7 +447,9 @@ void load_run_and_kill(struct load *load, int64_t run_us)
     struct pollfd polled[LOAD_CONNECTIONS];
     for (uint32_t i = 0; i < LOAD_CONNECTIONS; i++) {
         load->connections[i] = (struct load_connection){.context = load_connect(load->server)};
-        polled[i] = (struct pollfd){.fd = load->connections[i].context->fd, .events = POLLIN};
+        const redisContext *context = load->connections[i].context;
+        assert_non_null(context);
+        polled[i] = (struct pollfd){.fd = context == NULL ? -1 : context->fd, .events = POLLIN};
     }
     for (int64_t end = now_us() + run_us; now_us() < end;) {
         for (uint32_t i = 0; i < LOAD_CONNECTIONS; i++)
