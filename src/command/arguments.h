@@ -37,6 +37,12 @@ static inline struct store_key argument_key(const struct command_context *c, siz
     return db_key(c->db, c->client->database, c->arguments[index]);
 }
 
+/* The key, which is there, goes: DEL, GETDEL, a deadline in the past. */
+static inline void delete_key(struct command_context *c, const struct store_key *key)
+{
+    db_change(c->db, &(struct effect){.kind = EFFECT_KEY_DELETE, .key = *key});
+}
+
 /* False: "value is not an integer or out of range". */
 bool argument_integer(struct command_context *c, size_t index, int64_t *value);
 

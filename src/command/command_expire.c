@@ -83,7 +83,7 @@ static enum outcome expire(struct command_context *c, struct expire_unit unit)
     bool sets = db_find(c->db, &key, NULL, &expiry_now_ms) &&
                 conditions_hold(&conditions, expiry_now_ms, expiry_ms);
     if (sets && expiry_ms <= c->now_ms) {
-        db_change(c->db, &(struct effect){.kind = EFFECT_KEY_DELETE, .key = key});
+        delete_key(c, &key);
     } else if (sets) {
         db_change(c->db, &(struct effect){.kind = EFFECT_KEY_EXPIRE,
                                           .key = key,

@@ -3,11 +3,6 @@
 #include "command/arguments.h"
 #include "command/commands.h"
 
-static void delete_key(struct command_context *c, const struct store_key *key)
-{
-    db_change(c->db, &(struct effect){.kind = EFFECT_KEY_DELETE, .key = *key});
-}
-
 /* DEL and UNLINK: the memory of a large value goes back in small steps for both. */
 enum outcome command_del(struct command_context *c)
 {

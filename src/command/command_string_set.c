@@ -8,11 +8,6 @@
 #include "command/commands.h"
 #include "command/string_options.h"
 
-static void delete_key(struct command_context *c, const struct store_key *key)
-{
-    db_change(c->db, &(struct effect){.kind = EFFECT_KEY_DELETE, .key = *key});
-}
-
 static bool has_passed(const struct command_context *c, int64_t expiry_ms)
 {
     return expiry_ms != EFFECT_EXPIRY_KEEP && expiry_ms <= c->now_ms;
