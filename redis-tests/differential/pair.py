@@ -12,6 +12,7 @@ from wire import Closed, Link, REPLY_SECONDS, Silent, encode, parse, reply_end
 BATCH = 100
 SETTLE_SECONDS = 1.0
 SILENCE_SECONDS = 0.03
+CONFIGURED = ("maxmemory", "timeout")  # what a segment may leave changed
 
 
 class Mismatch:
@@ -59,6 +60,8 @@ class Side:
             self.process.start()
             self.control = Link(self.process.port)
             self.control.call("FLUSHALL")
+        for parameter in CONFIGURED:
+            self.control.call("CONFIG", "SET", parameter, "0")
         self.links = [self.open(protocol) for _ in range(clients)]
 
     def open(self, protocol):

@@ -86,8 +86,7 @@ enum outcome command_auth(struct command_context *c)
 struct hello {
     int64_t protocol; /* 0: stays as it is */
     bool logs_in;
-    struct slice user;
-    struct slice password;
+    bool login_fails; /* one of several that it asks for is enough */
     bool sets_name;
     struct slice name;
 };
@@ -109,8 +108,9 @@ static bool hello_read(struct command_context *c, struct hello *hello)
         size_t left = c->arguments_count - i - 1;
         if (left >= 2 && argument_is(c, i, "AUTH")) {
             hello->logs_in = true;
-            hello->user = c->arguments[++i];
-            hello->password = c->arguments[++i];
+            if (!login_holds(c, c->arguments[i + 1], c->arguments[i + 2]))
+                hello->login_fails = true;
+            i += 2;
         } else if (left >= 1 && argument_is(c, i, "SETNAME")) {
             hello->sets_name = true;
             hello->name = c->arguments[++i];
@@ -148,8 +148,7 @@ enum outcome command_hello(struct command_context *c)
 {
     struct hello hello;
     if (!hello_read(c, &hello)) return OUTCOME_REPLIED;
-    if (hello.logs_in && !login_holds(c, hello.user, hello.password))
-        return refuse(c, REPLY_ERROR_WRONG_PASSWORD);
+    if (hello.login_fails) return refuse(c, REPLY_ERROR_WRONG_PASSWORD);
     if (!hello.logs_in && !c->client->authenticated) return refuse(c, REPLY_ERROR_HELLO_NO_AUTH);
     if (hello.sets_name && !client_name_valid(c, hello.name)) return OUTCOME_REPLIED;
 

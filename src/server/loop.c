@@ -79,12 +79,13 @@ static void take_signal(void *context)
         if (signal.ssi_signo == SIGHUP) {
             trace_sink_reopen(&s->sink);
             trace_write(&s->sink.trace, TRACE_NOTICE, "SIGHUP: the logfile is open anew");
-        } else if (s->stop_requested) {
+        } else if (s->stop_signalled) {
             trace_write(&s->sink.trace, TRACE_WARNING, "A second signal: exiting at once");
             _exit(EXIT_FAILURE);
         } else {
             trace_write(&s->sink.trace, TRACE_NOTICE, "Received SIG%s from process %u",
                         signal.ssi_signo == SIGINT ? "INT" : "TERM", signal.ssi_pid);
+            s->stop_signalled = true;
             server_request_stop(s, false);
         }
     }

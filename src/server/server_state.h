@@ -73,6 +73,7 @@ struct server {
 
     enum server_phase phase;
     bool stop_requested;
+    bool stop_signalled;      /* by a first signal; SHUTDOWN is none */
     bool stop_saves;          /* with a snapshot, which began with the request to stop */
     bool stop_now;            /* without waiting for clients that do not read */
     int64_t stop_deadline_ms; /* unix time; while STOPPING */

@@ -265,6 +265,18 @@ static void test_end_with_a_slow_reader(void **state)
     server_process_deinit(&server);
 }
 
+static void wait_until_it_stops(const struct server_process *server)
+{
+    for (int i = 0; i < WAITS_MAX; i++) {
+        char *log = server_process_read_log(server);
+        bool stopping = strstr(log, "Stopping") != NULL;
+        free(log);
+        if (stopping) return;
+        nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
+    }
+    fail_msg("it does not stop");
+}
+
 /* A second signal does not wait for anything. */
 static void test_second_signal(void **state)
 {
@@ -272,16 +284,29 @@ static void test_second_signal(void **state)
     struct server_process server;
     struct wire slow = start_with_slow_reader(&server, "1000000");
     kill(server.pid, SIGTERM);
-    for (int i = 0; i < WAITS_MAX; i++) {
-        char *log = server_process_read_log(&server);
-        bool stopping = strstr(log, "Stopping") != NULL;
-        free(log);
-        if (stopping) break;
-        nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
-    }
+    wait_until_it_stops(&server);
     int status = server_process_end(&server, SIGTERM);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 1);
+    wire_close(&slow);
+    server_process_deinit(&server);
+}
+
+/* SHUTDOWN is no signal: the first one that comes behind it changes nothing. */
+static void test_signal_behind_shutdown(void **state)
+{
+    (void)state;
+    struct server_process server;
+    struct wire slow = start_with_slow_reader(&server, "2");
+    struct wire wire = wire_open(server.port);
+    wire_send_text(&wire, "SHUTDOWN\r\n");
+    wait_until_it_stops(&server);
+    assert_int_equal(server_process_end(&server, SIGTERM), 0);
+    char *log = server_process_read_log(&server);
+    assert_non_null(strstr(log, "Received SIGTERM"));
+    assert_non_null(strstr(log, "1 clients did not read their replies in time"));
+    free(log);
+    wire_close(&wire);
     wire_close(&slow);
     server_process_deinit(&server);
 }
@@ -298,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_protected_mode),
         cmocka_unit_test(test_end_with_a_slow_reader),
         cmocka_unit_test(test_second_signal),
+        cmocka_unit_test(test_signal_behind_shutdown),
     };
     return cmocka_run_group_tests_name("integration connections", tests, group_setup,
                                        group_teardown);
