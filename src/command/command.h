@@ -56,6 +56,7 @@ struct command_context {
     struct wait *wait;                     /* to be filled in before OUTCOME_WAIT */
     int64_t now_us;                        /* the tick's clock */
     int64_t now_ms;                        /* the same, as db_now_ms */
+    bool loading;     /* 'db' is an empty one that stands in for the one that is being recovered */
     int64_t clock_ns; /* when the request before this one ended, by host->monotonic_ns: the start
                        * of this one; 0: not known. Executing sets it, the owner clears it */
 };

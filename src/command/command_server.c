@@ -119,6 +119,7 @@ enum outcome command_shutdown(struct command_context *c)
     struct db_figures figures;
     if (!read_shutdown(c, &options)) return refuse(c, REPLY_ERROR_SYNTAX);
     if (options.abort) return refuse(c, REPLY_ERROR_NO_SHUTDOWN);
+    options.save = options.save && !c->loading; /* as in Redis: there is nothing to save yet */
     db_measure(c->db, &figures);
     if (options.save && !figures.has_log) return refuse(c, REPLY_ERROR_SHUTDOWN_NO_LOG);
     enum host_shutdown how = options.now ? HOST_SHUTDOWN_NOW : HOST_SHUTDOWN_NORMAL;

@@ -1,6 +1,7 @@
 /* execute.c - from a request to its batch and its one reply.
  *
- * The order of the refusals is Redis': unknown command, number of arguments, login, memory, disk.
+ * The order of the refusals is Redis': unknown command, number of arguments, login, loading,
+ * memory, disk.
  * A refused request changes nothing and counts as rejected; one whose reply is an error counts as
  * failed. Every request runs in a batch of its own, so recovery sees all of its effects or none.
  *
@@ -50,6 +51,8 @@ static bool may_run(struct command_context *c, const struct command *command)
         reply_error_format(c->reply, REPLY_ERROR_ARITY, command->full_name);
     } else if (!c->client->authenticated && (command->flags & COMMAND_NO_AUTH) == 0) {
         reply_error(c->reply, REPLY_ERROR_NO_AUTH);
+    } else if (c->loading && (command->flags & COMMAND_LOADING) == 0) {
+        reply_error(c->reply, REPLY_ERROR_LOADING);
     } else if ((command->flags & COMMAND_DENYOOM) != 0 &&
                c->host->out_of_memory(c->host->context)) {
         reply_error(c->reply, REPLY_ERROR_OUT_OF_MEMORY);

@@ -95,6 +95,37 @@ static void test_out_of_memory(void **state)
     fixture_close(f);
 }
 
+/* While the data is being loaded, what needs none is served; login comes before, memory after. */
+static void test_loading(void **state)
+{
+    (void)state;
+    static const char loading[] = "-LOADING Redis is loading the dataset in memory\r\n";
+    struct fixture *f = fixture_open();
+    f->loading = true;
+    EXPECT(f, "GET a", loading);
+    EXPECT(f, "PING", loading);
+    EXPECT(f, "XINFO STREAM a", loading);
+    EXPECT(f, "SAVE", loading);
+    f->out_of_memory = true;
+    EXPECT(f, "SET a 1", loading);
+    EXPECT(f, "GET", "-ERR wrong number of arguments for 'get' command\r\n");
+    EXPECT(f, "nothing", "-ERR unknown command 'nothing', with args beginning with: \r\n");
+    EXPECT(f, "CLIENT SETNAME x", "+OK\r\n");
+    EXPECT(f, "SELECT 3", "+OK\r\n");
+    EXPECT(f, "ECHO a", "$1\r\na\r\n");
+    EXPECT(f, "SHUTDOWN SAVE", ""); /* there is nothing to save, as in Redis */
+    assert_int_equal(f->statistics[command_find_name(SLICE("get"))->index].rejected, 2);
+    assert_int_equal(calls_of(f, "get"), 0);
+    f->password = "secret";
+    f->clients[0].authenticated = false;
+    EXPECT(f, "GET a", "-NOAUTH Authentication required.\r\n");
+    EXPECT(f, "AUTH secret", "+OK\r\n");
+    EXPECT(f, "GET a", loading);
+    f->loading = false;
+    EXPECT(f, "GET a", "$-1\r\n");
+    fixture_close(f);
+}
+
 /* Calls, failures and time are counted by row; time is read once per request when the request
  * before it left the clock behind. */
 static void test_statistics(void **state)
@@ -193,10 +224,15 @@ static void test_one_reply(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unknown_command),    cmocka_unit_test(test_unknown_command_is_cut),
-        cmocka_unit_test(test_unknown_subcommand), cmocka_unit_test(test_arity),
-        cmocka_unit_test(test_before_login),       cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_statistics),         cmocka_unit_test(test_one_reply),
+        cmocka_unit_test(test_unknown_command),
+        cmocka_unit_test(test_unknown_command_is_cut),
+        cmocka_unit_test(test_unknown_subcommand),
+        cmocka_unit_test(test_arity),
+        cmocka_unit_test(test_before_login),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_loading),
+        cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_one_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,8 @@ static inline size_t fixture_run(struct fixture *f, const struct slice *argument
                                           .wait = &f->wait,
                                           .now_us = f->now_ms * 1000 + 7,
                                           .now_ms = f->now_ms,
-                                          .clock_ns = clock_ns};
+                                          .clock_ns = clock_ns,
+                                          .loading = f->loading};
     f->outcome = command_execute(&f->context, &lsn);
     assert_int_equal(lsn, 0); /* there is no log */
     chain_release(&out, out.appended);

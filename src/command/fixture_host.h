@@ -30,6 +30,7 @@ struct fixture {
 
     const char *password;
     bool out_of_memory;
+    bool loading;
     int64_t clock_ns; /* moves by 1000 each time it is read */
     unsigned clock_reads;
     uint64_t random;

@@ -28,6 +28,7 @@ struct engine {
     int64_t now_ms;
     int64_t clock_ns; /* when the last command of this tick ended; 0: none did */
     uint64_t last_id;
+    bool loading;  /* the db is empty until engine_loaded */
     bool expiring; /* more keys are due than one tick may remove */
     bool stopped;  /* nothing changes any more, or the log would never come to rest */
     struct engine_figures figures;
@@ -118,6 +119,8 @@ struct engine *engine_create(const struct engine_options *options)
     struct engine *e = memory_allocate_zeroed(sizeof *e);
     e->db = options->db;
     e->host = options->host;
+    e->loading = options->loading;
+    CHECK(IMPLIES(e->loading, db_appended_lsn(e->db) == 0));
     engine_set_limits(e, &options->limits);
     e->sessions_host = (struct session_host){e, next_client, kill_client, unblock_client};
     waiters_init(&e->waiters, options->host->random(options->host->context));
@@ -149,6 +152,15 @@ void engine_set_limits(struct engine *e, const struct engine_limits *limits)
     if (limits->request_bytes_max > 0)
         e->request_limits.request_bytes_max = limits->request_bytes_max;
     if (limits->bulk_bytes_max > 0) e->request_limits.bulk_bytes_max = limits->bulk_bytes_max;
+}
+
+void engine_loaded(struct engine *e, struct db *db)
+{
+    CHECK(e->loading);
+    CHECK(db != e->db);
+    CHECK(e->waiters.count == 0); /* no command that waits is served while loading */
+    e->db = db;
+    e->loading = false;
 }
 
 struct session *engine_open_session(struct engine *e, const struct session_options *options,
@@ -196,7 +208,8 @@ static struct command_context make_context(struct engine *e, struct session *s, 
                                     .statistics = e->statistics,
                                     .wait = wait,
                                     .now_us = e->now_us,
-                                    .now_ms = e->now_ms};
+                                    .now_ms = e->now_ms,
+                                    .loading = e->loading};
 }
 
 static void pause_session(struct engine *e, struct session *s)

@@ -29,11 +29,16 @@ struct engine_options {
     struct db *db; /* borrowed */
     const struct host *host;
     struct engine_limits limits;
+    bool loading; /* 'db' is empty, without a log; engine_loaded brings the real one */
 };
 
 struct engine *engine_create(const struct engine_options *options);
 void engine_destroy(struct engine *e); /* closes every session */
 void engine_set_limits(struct engine *e, const struct engine_limits *limits);
+
+/* Between ticks: the recovered db (borrowed) takes the place of the empty one, and every command is
+ * served. Until then only those with COMMAND_LOADING are, the others get LOADING. */
+void engine_loaded(struct engine *e, struct db *db);
 
 /* ---- sessions ---- */
 

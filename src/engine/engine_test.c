@@ -669,6 +669,41 @@ static void test_time_does_not_go_back(void **state)
     close_house(h);
 }
 
+/* Sessions that were there while the data was loaded are served from it afterwards, and what they
+ * sent behind a refused request is not lost. */
+static void test_loading(void **state)
+{
+    (void)state;
+    static const char loading[] = "-LOADING Redis is loading the dataset in memory\r\n";
+    struct house *h = open_house(MIB, MIB);
+    struct house *recovered = open_plain();
+    send(recovered, 0, "SET k 1\r\n");
+    EXPECT(recovered, 0, "+OK\r\n");
+    engine_destroy(h->engine);
+    struct engine_options options = {.db = h->db,
+                                     .host = &h->host,
+                                     .limits = {.output_bytes_max = MIB, .output_bytes_pause = MIB},
+                                     .loading = true};
+    h->engine = engine_create(&options);
+    connect(h, 0);
+    connect(h, 1);
+    send(h, 0, "GET k\r\nCLIENT SETNAME a\r\nXREAD BLOCK 0 STREAMS s $\r\n");
+    assert_string_equal(received(h, 0), "-LOADING Redis is loading the dataset in memory\r\n+OK\r\n"
+                                        "-LOADING Redis is loading the dataset in memory\r\n");
+    send(h, 1, "SET k 2\r\n");
+    EXPECT(h, 1, loading);
+    send(h, 1, "GE");
+    engine_loaded(h->engine, recovered->db);
+    send(h, 1, "T k\r\n");
+    EXPECT(h, 1, "$1\r\n1\r\n");
+    send(h, 0, "CLIENT GETNAME\r\nINCR k\r\n");
+    EXPECT(h, 0, "$1\r\na\r\n:2\r\n");
+    engine_destroy(h->engine);
+    db_close(h->db);
+    memory_free(h, sizeof *h);
+    close_house(recovered);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -700,6 +735,7 @@ int main(void)
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_stop_ends_expiry),
         cmocka_unit_test(test_time_does_not_go_back),
+        cmocka_unit_test(test_loading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
