@@ -9,6 +9,7 @@
 #   debug    build/debug/  no optimisation
 #   asan     build/asan/   AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan     build/tsan/   ThreadSanitizer
+#   coverage build/coverage/  gcc's counts of branches, without optimisation
 # The sanitizers must see every allocation, so their flavours take src/base/memory_libc.c where the
 # others take src/base/memory_jemalloc.c.
 
@@ -55,8 +56,10 @@ else ifeq ($(FLAVOUR),asan)
 TEST_OPT   := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 else ifeq ($(FLAVOUR),tsan)
 TEST_OPT   := -O1 -fsanitize=thread
+else ifeq ($(FLAVOUR),coverage)
+TEST_OPT   := -O0 --coverage -fprofile-update=atomic
 else
-$(error FLAVOUR is '$(FLAVOUR)', but must be release, debug, asan or tsan)
+$(error FLAVOUR is '$(FLAVOUR)', but must be release, debug, asan, tsan or coverage)
 endif
 DIR        ?= $(BUILD)/$(FLAVOUR)
 TEST_OBJ   ?= $(DIR)/obj
@@ -134,7 +137,7 @@ run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STAT
 
 .PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy \
         tidy-fast format bench bench-durable bitflip \
-        fuzz soak deps install clean help
+        coverage fuzz soak deps install clean help
 
 all: ## build the server and its tool: build/irmak-server, build/irmak-check
 	+@$(again) programs
@@ -207,6 +210,10 @@ bench-durable: ## the figures of docs/durability.md, beside redis-server on the 
 bitflip: ## single bits flipped in our files and in redis-server's AOF: who notices; FLIPS=400
 	+@$(again) programs
 	@IRMAK_SERVER='$(DIR)/irmak-server' redis-tests/bitflip
+
+coverage: ## branches taken by unit tests, scenarios and simulator in what keeps the promise
+	+@$(again) FLAVOUR=coverage CC=gcc tests
+	@tests/coverage --dir '$(BUILD)/coverage' --goal 95
 
 fuzz: ## fuzz the parsers and loaders
 	@$(call delegate,tests/fuzz/run)

@@ -157,6 +157,22 @@ bool read_u64(struct reader *r, uint64_t *value)
     return read_little_endian(r, value, 8);
 }
 
+uint32_t take_u32(struct reader *r)
+{
+    uint32_t value;
+    bool there = read_u32(r, &value);
+    CHECK(there);
+    return value;
+}
+
+uint64_t take_u64(struct reader *r)
+{
+    uint64_t value;
+    bool there = read_u64(r, &value);
+    CHECK(there);
+    return value;
+}
+
 bool read_varint(struct reader *r, uint64_t *value)
 {
     uint64_t result = 0;

@@ -59,4 +59,8 @@ bool read_varint(struct reader *r, uint64_t *value); /* false too when over 64 b
 bool read_zigzag(struct reader *r, int64_t *value);
 bool read_bytes(struct reader *r, struct slice *bytes); /* borrows from what r reads */
 
+/* For parts of a fixed size, of which the caller knows that they are there: CHECKed. */
+uint32_t take_u32(struct reader *r);
+uint64_t take_u64(struct reader *r);
+
 #endif

@@ -72,13 +72,17 @@ bool batch_read_header(struct slice block, uint64_t salt, struct batch_header *h
 {
     if (block.size < BATCH_HEADER_BYTES) return false;
     struct reader r = {{block.data, BATCH_HEADER_BYTES}};
-    uint64_t hash_of_header;
-    uint32_t magic;
-    bool whole = read_u64(&r, &h->hash) && read_u64(&r, &hash_of_header) && read_u32(&r, &magic) &&
-                 read_u32(&r, &h->count) && read_u64(&r, &h->size) && read_u64(&r, &h->first_lsn) &&
-                 read_u64(&r, &h->synced_lsn) && read_u64(&r, &h->epoch) &&
-                 read_u64(&r, &h->offset) && read_u64(&r, &h->previous_hash);
-    CHECK(whole && r.rest.size == 0);
+    h->hash = take_u64(&r);
+    uint64_t hash_of_header = take_u64(&r);
+    uint32_t magic = take_u32(&r);
+    h->count = take_u32(&r);
+    h->size = take_u64(&r);
+    h->first_lsn = take_u64(&r);
+    h->synced_lsn = take_u64(&r);
+    h->epoch = take_u64(&r);
+    h->offset = take_u64(&r);
+    h->previous_hash = take_u64(&r);
+    CHECK(r.rest.size == 0);
     return magic == BATCH_MAGIC && hash_of_header == header_hash(block.data, salt);
 }
 

@@ -24,14 +24,14 @@ static void append_snapshot(struct buf *fields, const struct wal_snapshot *s)
     buf_append_u64(fields, (uint64_t)s->created_ms);
 }
 
-static bool read_snapshot(struct reader *r, struct wal_snapshot *s)
+static void take_snapshot(struct reader *r, struct wal_snapshot *s)
 {
-    uint64_t created_ms = 0;
-    bool whole = read_u64(r, &s->number) && read_u64(r, &s->from_lsn) &&
-                 read_u64(r, &s->last_lsn) && read_u64(r, &s->bytes) && read_u64(r, &s->hash) &&
-                 read_u64(r, &created_ms);
-    s->created_ms = (int64_t)created_ms;
-    return whole;
+    s->number = take_u64(r);
+    s->from_lsn = take_u64(r);
+    s->last_lsn = take_u64(r);
+    s->bytes = take_u64(r);
+    s->hash = take_u64(r);
+    s->created_ms = (int64_t)take_u64(r);
 }
 
 /* Newest first, and none beyond what is on stable storage. */
@@ -75,16 +75,17 @@ enum manifest_verdict manifest_decode(struct slice bytes, struct manifest *m)
 {
     if (bytes.size != MANIFEST_BYTES) return MANIFEST_INVALID;
     struct reader r = {bytes};
-    uint64_t hash, magic;
-    uint32_t version, reserved;
-    bool whole = read_u64(&r, &hash) && read_u64(&r, &magic) && read_u32(&r, &version) &&
-                 read_u32(&r, &reserved) && read_u64(&r, &m->node_id) && read_u64(&r, &m->oldest) &&
-                 read_u64(&r, &m->newest) && read_u64(&r, &m->epoch) &&
-                 read_u64(&r, &m->synced_lsn) && read_u32(&r, &m->snapshots_count) &&
-                 read_u32(&r, &reserved);
-    for (size_t i = 0; i < MANIFEST_SNAPSHOTS_MAX; i++)
-        whole = whole && read_snapshot(&r, &m->snapshots[i]);
-    CHECK(whole);
+    uint64_t hash = take_u64(&r), magic = take_u64(&r);
+    uint32_t version = take_u32(&r);
+    (void)take_u32(&r); /* reserved */
+    m->node_id = take_u64(&r);
+    m->oldest = take_u64(&r);
+    m->newest = take_u64(&r);
+    m->epoch = take_u64(&r);
+    m->synced_lsn = take_u64(&r);
+    m->snapshots_count = take_u32(&r);
+    (void)take_u32(&r);
+    for (size_t i = 0; i < MANIFEST_SNAPSHOTS_MAX; i++) take_snapshot(&r, &m->snapshots[i]);
     if (magic != MANIFEST_MAGIC || hash != manifest_hash(bytes.data)) return MANIFEST_INVALID;
     if (version > MANIFEST_VERSION) return MANIFEST_NEWER;
     if (version < MANIFEST_VERSION_FIRST) return MANIFEST_INVALID;

@@ -88,14 +88,16 @@ enum segment_verdict segment_read_header(const char block[SEGMENT_HEADER_BYTES],
                                          struct segment_header *h)
 {
     struct reader r = {{block, SEGMENT_HEADER_BYTES}};
-    uint64_t magic;
-    uint32_t version, block_size;
-    bool whole = read_u64(&r, &h->hash) && read_u64(&r, &magic) && read_u32(&r, &version) &&
-                 read_u32(&r, &block_size) && read_u64(&r, &h->node_id) &&
-                 read_u64(&r, &h->number) && read_u64(&r, &h->previous_number) &&
-                 read_u64(&r, &h->salt) && read_u64(&r, &h->first_lsn) && read_u64(&r, &h->epoch) &&
-                 read_u64(&r, &h->previous_hash);
-    CHECK(whole);
+    h->hash = take_u64(&r);
+    uint64_t magic = take_u64(&r);
+    uint32_t version = take_u32(&r), block_size = take_u32(&r);
+    h->node_id = take_u64(&r);
+    h->number = take_u64(&r);
+    h->previous_number = take_u64(&r);
+    h->salt = take_u64(&r);
+    h->first_lsn = take_u64(&r);
+    h->epoch = take_u64(&r);
+    h->previous_hash = take_u64(&r);
     if (magic != SEGMENT_MAGIC || h->hash != header_hash(block)) return SEGMENT_INVALID;
     if (version > SEGMENT_VERSION) return SEGMENT_NEWER;
     if (version != SEGMENT_VERSION || block_size != DISK_BLOCK_BYTES) return SEGMENT_INVALID;

@@ -41,13 +41,13 @@ enum snapshot_verdict snapshot_read_header(const char block[SNAPSHOT_HEADER_BYTE
                                            struct snapshot_header *h)
 {
     struct reader r = {{block, SNAPSHOT_HEADER_BYTES}};
-    uint64_t magic, created_ms;
-    uint32_t version, block_bytes;
-    bool whole = read_u64(&r, &h->hash) && read_u64(&r, &magic) && read_u32(&r, &version) &&
-                 read_u32(&r, &block_bytes) && read_u64(&r, &h->node_id) &&
-                 read_u64(&r, &h->number) && read_u64(&r, &h->salt) && read_u64(&r, &created_ms);
-    CHECK(whole);
-    h->created_ms = (int64_t)created_ms;
+    h->hash = take_u64(&r);
+    uint64_t magic = take_u64(&r);
+    uint32_t version = take_u32(&r), block_bytes = take_u32(&r);
+    h->node_id = take_u64(&r);
+    h->number = take_u64(&r);
+    h->salt = take_u64(&r);
+    h->created_ms = (int64_t)take_u64(&r);
     if (magic != SNAPSHOT_MAGIC || h->hash != hash_of(block, SNAPSHOT_HEADER_BYTES, 0))
         return SNAPSHOT_INVALID;
     if (version > SNAPSHOT_VERSION) return SNAPSHOT_NEWER;
@@ -80,19 +80,23 @@ void snapshot_write_footer(char block[SNAPSHOT_BLOCK_BYTES], const struct snapsh
     CHECK(fields.data == block);
 }
 
-static bool read_kind(const char *block, uint32_t *magic, uint32_t *used)
+static bool is_of_kind(const char *block, uint32_t magic, uint32_t *used)
 {
     struct reader r = {{block + FIELDS_AT, SEALED_AT - FIELDS_AT}};
-    return read_u32(&r, magic) && read_u32(&r, used) && *used <= SNAPSHOT_PAYLOAD_BYTES;
+    uint32_t stated = take_u32(&r);
+    *used = take_u32(&r);
+    return stated == magic && *used <= SNAPSHOT_PAYLOAD_BYTES;
 }
 
 bool snapshot_read_footer(const char block[SNAPSHOT_BLOCK_BYTES], struct snapshot_footer *f)
 {
-    uint32_t magic, used;
-    if (!read_kind(block, &magic, &used) || magic != FOOTER_MAGIC || used != FOOTER_BYTES)
-        return false;
-    struct reader r = {{block + SNAPSHOT_BLOCK_HEADER_BYTES, used}};
-    return read_u64(&r, &f->blocks) && read_u64(&r, &f->from_lsn) && read_u64(&r, &f->last_lsn);
+    uint32_t used;
+    if (!is_of_kind(block, FOOTER_MAGIC, &used) || used != FOOTER_BYTES) return false;
+    struct reader r = {{block + SNAPSHOT_BLOCK_HEADER_BYTES, FOOTER_BYTES}};
+    f->blocks = take_u64(&r);
+    f->from_lsn = take_u64(&r);
+    f->last_lsn = take_u64(&r);
+    return true;
 }
 
 uint64_t snapshot_seal_block(char block[SNAPSHOT_BLOCK_BYTES], uint64_t salt, uint64_t number,
@@ -112,10 +116,9 @@ bool snapshot_read_block(const char block[SNAPSHOT_BLOCK_BYTES], uint64_t salt, 
                          uint64_t *chain_hash)
 {
     struct reader r = {{block, SNAPSHOT_BLOCK_HEADER_BYTES}};
-    uint64_t hash, kind, stated, previous_hash;
-    bool whole = read_u64(&r, &hash) && read_u64(&r, &kind) && read_u64(&r, &stated) &&
-                 read_u64(&r, &previous_hash);
-    CHECK(whole);
+    uint64_t hash = take_u64(&r);
+    (void)take_u64(&r); /* its kind */
+    uint64_t stated = take_u64(&r), previous_hash = take_u64(&r);
     if (hash != hash_of(block, SNAPSHOT_BLOCK_BYTES, salt)) return false;
     if (stated != number || previous_hash != *chain_hash) return false;
     *chain_hash = hash;
@@ -124,8 +127,8 @@ bool snapshot_read_block(const char block[SNAPSHOT_BLOCK_BYTES], uint64_t salt, 
 
 bool snapshot_block_items(const char block[SNAPSHOT_BLOCK_BYTES], struct slice *items)
 {
-    uint32_t magic, used;
-    if (!read_kind(block, &magic, &used) || magic != BLOCK_MAGIC) return false;
+    uint32_t used;
+    if (!is_of_kind(block, BLOCK_MAGIC, &used)) return false;
     *items = (struct slice){block + SNAPSHOT_BLOCK_HEADER_BYTES, used};
     return true;
 }
