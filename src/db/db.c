@@ -177,6 +177,23 @@ static void depend_on_key(struct db *db, const struct store_key *key)
     depend_on(db, db->all_changed[key->database]);
 }
 
+void db_prefetch(const struct db *db, unsigned database, const struct slice *names, size_t count)
+{
+    struct store_key keys[DB_PREFETCH_MAX];
+    CHECK(count <= DB_PREFETCH_MAX);
+    size_t keys_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].size > KEY_BYTES_MAX) continue;
+        keys[keys_count] = db_key(db, database, names[i]);
+        store_prefetch_table(db->store, &keys[keys_count++]);
+    }
+    for (size_t i = 0; i < keys_count; i++) store_prefetch(db->store, &keys[i]);
+    for (size_t i = 0; i < keys_count; i++) store_prefetch_entry(db->store, &keys[i]);
+    if (db->wal == NULL) return;
+    for (size_t i = 0; i < keys_count; i++)
+        __builtin_prefetch(&db->changed[changed_index(&keys[i])]);
+}
+
 /* The value of a key that exists now: what every accessor goes through. */
 static bool find_value(struct db *db, const struct store_key *key, struct value *value,
                        int64_t *expiry_ms)

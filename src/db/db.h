@@ -49,6 +49,11 @@ struct stream_idmp_limits db_stream_idmp(const struct db *db);
 
 struct store_key db_key(const struct db *db, unsigned database, struct slice name);
 
+/* Begins to fetch what the accessors will need of these keys, so that they need not wait for memory
+ * one after the other. Any names: only a hint. */
+enum { DB_PREFETCH_MAX = 16 };
+void db_prefetch(const struct db *db, unsigned database, const struct slice *names, size_t count);
+
 enum lookup { LOOKUP_FOUND, LOOKUP_ABSENT, LOOKUP_WRONG_TYPE };
 
 enum lookup db_string(struct db *db, const struct store_key *key, struct string_view *view);

@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/memory.h"
+#include "engine/ahead.h"
 #include "engine/session.h"
 
 /* Work of one kind in one tick: what is left over goes on in the next (engine_busy). */
@@ -20,6 +21,7 @@ struct engine {
     struct list paused;
     struct list closing;
     struct list ready;
+    struct ahead ahead;
     struct command_statistics *statistics;
     struct session *running;     /* whose command runs now; NULL: none */
     struct session *listed_last; /* where sessions_host.next stopped: listing is not quadratic */
@@ -348,15 +350,16 @@ static void begin_wait(struct engine *e, struct session *s, const struct wait *w
     watch(e);
 }
 
-static void execute(struct engine *e, struct session *s)
+static void execute(struct engine *e, struct session *s, const struct slice *arguments,
+                    size_t arguments_count)
 {
     struct reply reply = {.version = s->client.resp, .out = &s->output};
     struct wait wait = {0};
     struct command_context c = make_context(e, s, &reply, &wait);
     uint64_t position = s->output.appended;
     lsn_t lsn;
-    c.arguments = s->parser.arguments;
-    c.arguments_count = s->parser.arguments_count;
+    c.arguments = arguments;
+    c.arguments_count = arguments_count;
     s->output.unsent_max = e->limits.output_bytes_max;
     s->client.requests++;
     s->client.last_request_ms = e->now_ms;
@@ -385,13 +388,37 @@ static void refuse(struct engine *e, struct session *s)
     replied(e, s, 0);
 }
 
+static bool may_execute(const struct session *s)
+{
+    return s->state == SESSION_READY && list_empty(&s->paused);
+}
+
+/* Executes requests of a pipeline that were parsed ahead; returns how many bytes those took that
+ * ran. One that logs out makes the limits smaller that the others were parsed with. */
+static size_t run_ahead(struct engine *e, struct session *s, struct slice input)
+{
+    size_t consumed = 0;
+    e->ahead.count = 0;
+    if (!s->client.authenticated || !request_is_reset(&s->parser)) return 0;
+    ahead_parse(&e->ahead, &s->parser, input, &e->request_limits);
+    ahead_prefetch(&e->ahead, e->db, s->client.database);
+    for (size_t i = 0; i < e->ahead.count; i++) {
+        const struct ahead_request *r = &e->ahead.requests[i];
+        consumed += r->bytes;
+        execute(e, s, r->arguments, r->arguments_count);
+        if (!may_execute(s) || !s->client.authenticated) break;
+    }
+    return consumed;
+}
+
 /* Executes requests from the front of 'input'; returns how many bytes they took. */
 static size_t run_requests(struct engine *e, struct session *s, struct slice input)
 {
     size_t consumed = 0;
-    for (size_t i = 0; i < SESSION_REQUESTS_PER_TICK; i++) {
+    for (size_t i = 0; i < SESSION_REQUESTS_PER_TICK && may_execute(s); i += 1 + e->ahead.count) {
+        consumed += run_ahead(e, s, (struct slice){input.data + consumed, input.size - consumed});
         struct slice rest = {input.data + consumed, input.size - consumed};
-        if (s->state != SESSION_READY || !list_empty(&s->paused) || rest.size == 0) break;
+        if (!may_execute(s) || rest.size == 0) break;
         /* HTTP, TLS, SSH: a browser was made to speak to us, or the port is wrong. */
         if (rest.data[0] != '*' && request_is_foreign(rest)) {
             session_abort(s);
@@ -407,7 +434,7 @@ static size_t run_requests(struct engine *e, struct session *s, struct slice inp
         }
         /* Before the command runs: what it borrows stays where it is until the tick ends. */
         consumed += s->parser.bytes_consumed;
-        if (status == REQUEST_READY) execute(e, s);
+        if (status == REQUEST_READY) execute(e, s, s->parser.arguments, s->parser.arguments_count);
     }
     return consumed;
 }

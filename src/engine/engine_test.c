@@ -172,6 +172,57 @@ static void test_split_anywhere(void **state)
     }
 }
 
+/* Requests that were parsed ahead run as if each had come alone, whatever stands among them and
+ * wherever the bytes are cut: one that waits, an inline one with quotes, one of many arguments. */
+static void test_ahead_of_a_wait(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"
+        "SET k \"\\x41 b\"\r\n"
+        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
+        "*9\r\n$4\r\nMGET\r\n$1\r\nn\r\n$1\r\nk\r\n$1\r\nn\r\n$1\r\na\r\n$1\r\nb\r\n"
+        "$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n"
+        "*6\r\n$5\r\nXREAD\r\n$5\r\nBLOCK\r\n$1\r\n0\r\n$7\r\nSTREAMS\r\n$1\r\ns\r\n$1\r\n$\r\n"
+        "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n";
+    static const char before[] = ":1\r\n:2\r\n+OK\r\n$3\r\nA b\r\n"
+                                 "*8\r\n$1\r\n2\r\n$3\r\nA b\r\n$1\r\n2\r\n"
+                                 "$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n";
+    for (size_t cut = 1; cut < sizeof text - 1; cut++) {
+        struct house *h = open_plain();
+        send_bytes(h, 0, text, cut);
+        send_bytes(h, 0, text + cut, sizeof text - 1 - cut);
+        EXPECT(h, 0, before);
+        send(h, 1, "XADD s 1-1 a x\r\n");
+        tick(h);
+        EXPECT(h, 0, ENTRY("s", "1-1", "x") ":3\r\n:4\r\n");
+        assert_int_equal(session_client(h->sessions[0])->requests, 8);
+        close_house(h);
+    }
+}
+
+/* One that logs out changes what the next one may be: the limits are those of a stranger. */
+static void test_ahead_of_a_logout(void **state)
+{
+    (void)state;
+    struct house *h = open_house(MIB, MIB);
+    h->password = "secret";
+    connect(h, 0);
+    send(h, 0, "AUTH secret\r\n");
+    EXPECT(h, 0, "+OK\r\n");
+    struct buf text = {0};
+    buf_append_text(&text, "*1\r\n$5\r\nRESET\r\n");
+    buf_append_format(&text, "*2\r\n$4\r\nECHO\r\n$%zu\r\n",
+                      (size_t)REQUEST_LOGIN_BULK_BYTES_MAX + 1);
+    for (size_t i = 0; i <= REQUEST_LOGIN_BULK_BYTES_MAX; i++) buf_append_byte(&text, 'x');
+    buf_append_text(&text, "\r\n");
+    send_bytes(h, 0, text.data, text.size);
+    buf_deinit(&text);
+    EXPECT(h, 0, "+RESET\r\n-ERR Protocol error: unauthenticated bulk length\r\n");
+    assert_true(session_finished(h->sessions[0]));
+    close_house(h);
+}
+
 /* One tick executes a bounded number of requests of a session; engine_busy tells of the rest. */
 static void test_bounded_tick(void **state)
 {
@@ -709,6 +760,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pipeline),
         cmocka_unit_test(test_split_anywhere),
+        cmocka_unit_test(test_ahead_of_a_wait),
+        cmocka_unit_test(test_ahead_of_a_logout),
         cmocka_unit_test(test_bounded_tick),
         cmocka_unit_test(test_bounded_backlog),
         cmocka_unit_test(test_memory_goes_back),

@@ -65,6 +65,12 @@ bool request_is_foreign(struct slice first_bytes);
  * the owner to reserve memory for a large argument once. At least the present size + 1. */
 size_t request_bytes_wanted(const struct request_parser *p, size_t input_size);
 
+/* Nothing of an unfinished request is remembered. */
+static inline bool request_is_reset(const struct request_parser *p)
+{
+    return p->position == 0 && !p->in_multibulk;
+}
+
 /* Frees what a large request made the parser hold, and starts anew. */
 void request_reset(struct request_parser *p);
 

@@ -313,6 +313,12 @@ uint64_t store_slot_count(const struct store *s, unsigned database, uint16_t slo
     return tables == NULL ? 0 : table_count(&tables[slot]);
 }
 
+void store_prefetch_table(const struct store *s, const struct store_key *key)
+{
+    const struct table *t = table_of(s, key);
+    if (t != NULL) __builtin_prefetch(t);
+}
+
 void store_prefetch(const struct store *s, const struct store_key *key)
 {
     const struct table *t = table_of(s, key);

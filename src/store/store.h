@@ -73,8 +73,9 @@ struct store_key store_key_make(const struct store *s, unsigned database, struct
 bool store_get(const struct store *s, const struct store_key *key, struct value *value,
                int64_t *expiry_ms);
 
-/* For a batch of keys that will be looked up soon: first the place in the table of each, then
- * (when those have arrived) the entry of each. Only hints. */
+/* For a batch of keys that will be looked up soon: first the slot's table of each, then, when those
+ * have arrived, the place in it, and then the entry. Only hints. */
+void store_prefetch_table(const struct store *s, const struct store_key *key);
 void store_prefetch(const struct store *s, const struct store_key *key);
 void store_prefetch_entry(const struct store *s, const struct store_key *key);
 
