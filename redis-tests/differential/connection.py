@@ -33,6 +33,7 @@ class Connection:
             (4, self.hello), (3, self.auth), (4, self.select), (3, self.ping), (4, self.client),
             (3, self.config), (4, self.command), (5, self.unknown), (4, self.subcommand),
             (5, self.arity), (5, self.data), (1, self.reset),
+            (1, self.wait),
         ]
 
     def steps(self, count):
@@ -93,6 +94,11 @@ class Connection:
             ["KILL", "LADDR", "1.1.1.1:1"], ["KILL", "SKIPME", "maybe"], ["KILL", "USER", "nosuch"],
             ["KILL", "SKIPME", "yes", "ID", "999999999"], ["KILL", "BAD", "x"], ["KILL", "ID"],
             ["INFO", "x"], ["LIST", "TYPE", "normal", "x"]))
+
+    def wait(self):
+        return ["WAIT"] + self.source.choice((["0", "0"], ["-1", "0"], ["x", "0"], ["0", "x"],
+                                              ["1", "1"], ["1", "-1"], ["0"], ["0", "0", "0"],
+                                              ["9223372036854775808", "0"]))
 
     def config(self):
         return ["CONFIG"] + self.source.choice((

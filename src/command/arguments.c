@@ -8,6 +8,18 @@ bool argument_integer(struct command_context *c, size_t index, int64_t *value)
     return false;
 }
 
+bool argument_timeout_ms(struct command_context *c, size_t index, int64_t *timeout_ms)
+{
+    CHECK(index < c->arguments_count);
+    enum reply_error error = REPLY_ERROR_TIMEOUT_NOT_INTEGER;
+    if (number_parse_i64(c->arguments[index], timeout_ms)) {
+        if (*timeout_ms >= 0 && *timeout_ms <= INT64_MAX - c->now_ms) return true;
+        error = *timeout_ms < 0 ? REPLY_ERROR_TIMEOUT_NEGATIVE : REPLY_ERROR_TIMEOUT_RANGE;
+    }
+    reply_error(c->reply, error);
+    return false;
+}
+
 bool argument_string(struct command_context *c, const struct store_key *key,
                      struct string_view *value, bool *present)
 {

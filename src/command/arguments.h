@@ -46,6 +46,9 @@ static inline void delete_key(struct command_context *c, const struct store_key 
 /* False: "value is not an integer or out of range". */
 bool argument_integer(struct command_context *c, size_t index, int64_t *value);
 
+/* A timeout in milliseconds, 0: for ever, that ends before time does. */
+bool argument_timeout_ms(struct command_context *c, size_t index, int64_t *timeout_ms);
+
 /* The string of a key. False: the key holds another type. */
 bool argument_string(struct command_context *c, const struct store_key *key,
                      struct string_view *value, bool *present);

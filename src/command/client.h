@@ -40,6 +40,8 @@ struct client {
     struct buf library_version; /* CLIENT SETINFO LIB-VER */
     const char *last_command;   /* full name of the row, "client|list"; NULL: none yet */
 
+    uint64_t written_lsn; /* of the newest change that it made; 0: none, or there is no log */
+
     /* Figures for CLIENT LIST, kept by the engine. */
     uint64_t requests;
     uint64_t input_bytes;       /* received in all */

@@ -27,9 +27,11 @@ struct wait {
     /* When 'again' is to be called although no key changed; 0: never. 'again' sets it anew, to
      * later than now, when it returns OUTCOME_WAIT. */
     int64_t wake_ms;
+    /* 'again' is also called when the log is on stable storage up to here; 0: not for that. */
+    lsn_t synced_lsn;
     unsigned database;
     size_t keys_first; /* the keys are the arguments keys_first .. keys_first + keys_count - 1 */
-    size_t keys_count;
+    size_t keys_count; /* 0: it waits for no key */
     /* Waiters for one group of a key find the same: when the oldest of them finds nothing, the
      * others are not tried for that change. cohort_argument is the argument with the group's name;
      * 0: each waiter is tried. cohort_number: those of a group that also wait for pending entries
@@ -38,7 +40,8 @@ struct wait {
     size_t cohort_argument;
     int64_t cohort_number;
     enum outcome (*again)(struct command_context *c, struct wait *w);
-    void (*expired)(struct reply *r); /* writes the reply of a deadline that passed */
+    /* Writes the reply of a deadline that passed, or of a wait that may not be. Outside a batch. */
+    void (*expired)(struct command_context *c, const struct wait *w);
     void *plan;       /* heap memory of plan_size bytes without pointers into itself, or NULL; */
     size_t plan_size; /* the engine frees it with memory_free */
 };

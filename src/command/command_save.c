@@ -46,9 +46,10 @@ static enum outcome save_again(struct command_context *c, struct wait *w)
 }
 
 /* CLIENT UNBLOCK: the wait ends, not the snapshot. */
-static void save_unblocked(struct reply *r)
+static void save_unblocked(struct command_context *c, const struct wait *w)
 {
-    reply_error(r, REPLY_ERROR_SNAPSHOT_UNBLOCKED);
+    (void)w;
+    reply_error(c->reply, REPLY_ERROR_SNAPSHOT_UNBLOCKED);
 }
 
 /* The end of a snapshot wakes all who wait in database 0; the argument stands for a key. */

@@ -60,13 +60,46 @@ static enum outcome answer_ok_or(struct command_context *c, bool ok, struct buf 
     return OUTCOME_REPLIED;
 }
 
+static enum outcome policy_again(struct command_context *c, struct wait *w)
+{
+    if (db_synced_lsn(c->db) < w->synced_lsn) return OUTCOME_WAIT;
+    reply_ok(c->reply);
+    return OUTCOME_REPLIED;
+}
+
+/* CLIENT UNBLOCK: the policy stays. */
+static void policy_unblocked(struct command_context *c, const struct wait *w)
+{
+    (void)w;
+    reply_error(c->reply, REPLY_ERROR_POLICY_UNBLOCKED);
+}
+
+/* appendfsync is 'always' now, and something that a weaker policy acknowledged is not synced. */
+static bool waits_for_sync(const struct command_context *c)
+{
+    struct db_figures figures;
+    bool sets_policy = false;
+    for (size_t i = 2; i < c->arguments_count; i += 2)
+        sets_policy = sets_policy || argument_is(c, i, "appendfsync");
+    if (!sets_policy || !db_has_log(c->db)) return false;
+    db_measure(c->db, &figures);
+    return figures.policy == WAL_SYNC_ALWAYS && db_synced_lsn(c->db) < figures.durable_lsn;
+}
+
+/* "appendfsync always" says OK when all that was acknowledged before is on stable storage, so that
+ * its OK means what every later one means (docs/decisions/0020). */
 enum outcome command_config_set(struct command_context *c)
 {
     struct buf error = {0};
     if (c->arguments_count % 2 != 0) return refuse(c, REPLY_ERROR_SYNTAX);
     bool ok =
         c->host->config_set(c->host->context, c->arguments + 2, c->arguments_count - 2, &error);
-    return answer_ok_or(c, ok, &error);
+    if (!ok || !waits_for_sync(c)) return answer_ok_or(c, ok, &error);
+    *c->wait = (struct wait){.synced_lsn = db_appended_lsn(c->db),
+                             .database = c->client->database,
+                             .again = policy_again,
+                             .expired = policy_unblocked};
+    return OUTCOME_WAIT;
 }
 
 enum outcome command_config_rewrite(struct command_context *c)

@@ -22,17 +22,6 @@ enum {
 
 /* ---- options ---- */
 
-static bool read_block(struct command_context *c, size_t index, int64_t *block_ms)
-{
-    enum reply_error error = REPLY_ERROR_TIMEOUT_NOT_INTEGER;
-    if (number_parse_i64(c->arguments[index], block_ms)) {
-        if (*block_ms >= 0 && *block_ms <= INT64_MAX - c->now_ms) return true;
-        error = *block_ms < 0 ? REPLY_ERROR_TIMEOUT_NEGATIVE : REPLY_ERROR_TIMEOUT_RANGE;
-    }
-    refuse(c, error);
-    return false;
-}
-
 static bool read_count(struct command_context *c, size_t index, uint64_t *count_max)
 {
     int64_t count;
@@ -76,7 +65,7 @@ static bool read_option(struct command_context *c, size_t *at, struct read_plan 
     size_t left = c->arguments_count - 1 - *at;
     if (left >= 1 && argument_is(c, *at, "block")) {
         plan->blocking = true;
-        return read_block(c, ++*at, &plan->block_ms);
+        return argument_timeout_ms(c, ++*at, &plan->block_ms);
     }
     if (left >= 1 && argument_is(c, *at, "count")) return read_count(c, ++*at, &plan->count_max);
     if (left >= 1 && argument_is(c, *at, "maxcount"))
@@ -273,9 +262,10 @@ static enum outcome read_again(struct command_context *c, struct wait *w)
     return outcome;
 }
 
-static void read_expired(struct reply *r)
+static void read_expired(struct command_context *c, const struct wait *w)
 {
-    reply_null_array(r);
+    (void)w;
+    reply_null_array(c->reply);
 }
 
 /* Hands the plan to the engine. */

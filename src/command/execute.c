@@ -103,6 +103,7 @@ static lsn_t end_batch(struct command_context *c, enum outcome outcome, uint64_t
     bool changed;
     lsn_t lsn = db_commit(c->db, &changed);
     bool replied = c->reply->out->appended > replied_before;
+    if (changed) c->client->written_lsn = lsn;
     CHECK(IMPLIES(changed, (c->command->flags & COMMAND_WRITE) != 0));
     CHECK(IMPLIES(c->reply->failed, !changed));
     CHECK(IMPLIES(outcome == OUTCOME_WAIT, !replied));

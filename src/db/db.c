@@ -595,6 +595,23 @@ lsn_t db_appended_lsn(const struct db *db)
     return db->wal == NULL ? 0 : wal_appended_lsn(db->wal);
 }
 
+lsn_t db_synced_lsn(const struct db *db)
+{
+    return db->wal == NULL ? 0 : wal_synced_lsn(db->wal);
+}
+
+void db_request_sync(struct db *db, lsn_t lsn)
+{
+    CHECK(db->wal != NULL);
+    CHECK(db->frame == NULL);
+    wal_request_sync(db->wal, lsn);
+}
+
+bool db_has_log(const struct db *db)
+{
+    return db->wal != NULL;
+}
+
 size_t db_pending_bytes(const struct db *db)
 {
     return db->wal == NULL ? 0 : wal_pending_bytes(db->wal);

@@ -162,6 +162,9 @@ int64_t db_expire_due_ms(const struct db *db); /* INT64_MAX: nothing expires */
 
 lsn_t db_durable_lsn(const struct db *db);
 lsn_t db_appended_lsn(const struct db *db);
+lsn_t db_synced_lsn(const struct db *db); /* on stable storage, whatever the policy; 0: no log */
+void db_request_sync(struct db *db, lsn_t lsn); /* as wal_request_sync; there must be a log */
+bool db_has_log(const struct db *db);
 size_t db_pending_bytes(const struct db *db); /* of frames that no flush has taken yet */
 struct wal_flush *db_flush_begin(struct db *db);
 enum disk_status db_flush_end(struct db *db, struct wal_flush *flush);

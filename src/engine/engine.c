@@ -323,8 +323,11 @@ static void give_up_wait(struct engine *e, struct session *s, const enum reply_e
 {
     struct reply reply = {.version = s->client.resp, .out = &s->output};
     uint64_t position = s->output.appended;
+    struct command_context c = make_context(e, s, &reply, &s->waiter->wait);
     CHECK(s->state == SESSION_WAITING);
-    if (error == NULL) s->waiter->wait.expired(&reply);
+    c.arguments = s->waiter->arguments;
+    c.arguments_count = s->waiter->arguments_count;
+    if (error == NULL) s->waiter->wait.expired(&c, &s->waiter->wait);
     else reply_error(&reply, *error);
     if (reply.failed) e->figures.error_replies++;
     waited(e, s, position, 0);
@@ -585,6 +588,7 @@ void engine_release(struct engine *e)
     lsn_t durable_lsn = db_durable_lsn(e->db);
     CHECK(durable_lsn >= e->log.durable_lsn);
     e->log.durable_lsn = durable_lsn;
+    waiters_wake_synced(&e->waiters, db_synced_lsn(e->db), wake, e);
     for (struct list *at = e->gated.next; at != &e->gated; at = next) {
         struct session *s = LIST_MEMBER(at, struct session, gated);
         next = at->next;

@@ -30,6 +30,7 @@ void waiters_init(struct waiters *w, uint64_t seed)
 {
     *w = (struct waiters){.seed = seed};
     list_init(&w->all);
+    list_init(&w->synced);
 }
 
 void waiters_deinit(struct waiters *w)
@@ -291,7 +292,6 @@ struct waiter *waiters_add(struct waiters *w, void *owner, const struct wait *wa
                            const struct command_context *request)
 {
     CHECK(wait->again != NULL);
-    CHECK(wait->keys_count > 0);
     CHECK(wait->keys_first + wait->keys_count <= request->arguments_count);
     struct waiter *waiter = memory_allocate_zeroed(sizeof *waiter);
     waiter->owner = owner;
@@ -299,7 +299,8 @@ struct waiter *waiters_add(struct waiters *w, void *owner, const struct wait *wa
     waiter->heap_index = HEAP_NONE;
     copy_arguments(waiter, request->arguments, request->arguments_count);
     waiter->nodes_capacity = wait->keys_count;
-    waiter->nodes = memory_allocate(wait->keys_count * sizeof *waiter->nodes);
+    if (wait->keys_count > 0)
+        waiter->nodes = memory_allocate(wait->keys_count * sizeof *waiter->nodes);
     for (size_t i = 0; i < wait->keys_count; i++)
         join_key(w, waiter, waiter->arguments[wait->keys_first + i]);
     waiter->arrival = w->arrivals++;
@@ -307,6 +308,8 @@ struct waiter *waiters_add(struct waiters *w, void *owner, const struct wait *wa
     waiters_settle(w, waiter);
     list_init(&waiter->link);
     list_append(&w->all, &waiter->link);
+    list_init(&waiter->synced);
+    if (wait->synced_lsn > 0) list_append(&w->synced, &waiter->synced);
     w->count++;
     if (waits_for_pending(waiter)) w->pending_count++;
     return waiter;
@@ -329,6 +332,7 @@ void waiters_remove(struct waiters *w, struct waiter *waiter)
     for (size_t i = 0; i < waiter->nodes_count; i++) leave_key(w, &waiter->nodes[i]);
     if (waiter->heap_index != HEAP_NONE) heap_remove(w, waiter);
     list_remove(&waiter->link);
+    list_remove(&waiter->synced);
     w->count--;
     if (waits_for_pending(waiter)) w->pending_count--;
     if (waiter->wait.plan != NULL) memory_free(waiter->wait.plan, waiter->wait.plan_size);
@@ -428,6 +432,19 @@ void waiters_wake(struct waiters *w, const struct db_touched *touched, waiters_w
         struct waiter *waiter = LIST_MEMBER(at, struct waiter, link);
         next = at->next;
         if (waiter->wait.database == touched->database) wake(context, waiter);
+    }
+}
+
+void waiters_wake_synced(struct waiters *w, lsn_t synced_lsn, waiters_wake_function *wake,
+                         void *context)
+{
+    struct list *next;
+    for (struct list *at = w->synced.next; at != &w->synced; at = next) {
+        struct waiter *waiter = LIST_MEMBER(at, struct waiter, synced);
+        next = at->next; /* 'wake' may free this one, and only this one */
+        if (waiter->wait.synced_lsn > synced_lsn) continue;
+        list_remove(at); /* there is nothing more to hear from the log */
+        wake(context, waiter);
     }
 }
 

@@ -43,7 +43,8 @@ struct waiter {
     int64_t due_ms;   /* the deadline or the timer, whichever is first; INT64_MAX: neither */
     uint64_t arrival;
     size_t heap_index;
-    struct list link; /* in waiters.all */
+    struct list link;   /* in waiters.all */
+    struct list synced; /* in waiters.synced, if it waits for the log */
 };
 
 struct waiters {
@@ -54,7 +55,8 @@ struct waiters {
     struct waiter **heap; /* by due_ms, then arrival */
     size_t heap_count;
     size_t heap_capacity;
-    struct list all; /* in order of arrival */
+    struct list all;    /* in order of arrival */
+    struct list synced; /* those that wait until the log is synced so far */
     size_t count;
     size_t pending_count; /* of those that wait for pending entries, too */
     uint64_t arrivals;
@@ -73,6 +75,10 @@ void waiters_remove(struct waiters *w, struct waiter *waiter); /* frees it */
 typedef void waiters_wake_function(void *context, struct waiter *waiter);
 void waiters_wake(struct waiters *w, const struct db_touched *touched, waiters_wake_function *wake,
                   void *context);
+
+/* Calls 'wake' for those whose wait.synced_lsn is reached, oldest first; as waiters_wake. */
+void waiters_wake_synced(struct waiters *w, lsn_t synced_lsn, waiters_wake_function *wake,
+                         void *context);
 
 /* The waiter was tried and stays: its wake_ms was set anew. */
 void waiters_settle(struct waiters *w, struct waiter *waiter);

@@ -346,6 +346,35 @@ static void test_deadlines_model(void **state)
     waiters_deinit(&w);
 }
 
+/* Those who wait for the log are woken once, when it is synced so far; keys do not matter. */
+static void test_synced(void **state)
+{
+    (void)state;
+    struct waiters w;
+    waiters_init(&w, 1);
+    struct log l = {.waiters = &w};
+    int owners[3];
+    struct slice argument = SLICE("WAITAOF");
+    struct command_context request = {.arguments = &argument, .arguments_count = 1};
+    for (size_t i = 0; i < 3; i++) {
+        struct wait wait = {.synced_lsn = (lsn_t[]){7, 5, 0}[i], .again = never};
+        waiters_add(&w, &owners[i], &wait, &request);
+    }
+    waiters_wake_synced(&w, 4, note_wake, &l);
+    assert_int_equal(l.count, 0);
+    waiters_wake_synced(&w, 5, note_wake, &l);
+    waiters_wake_synced(&w, 6, note_wake, &l);
+    assert_int_equal(l.count, 1);
+    assert_ptr_equal(l.owners[0], &owners[1]);
+    l.removes = true;
+    waiters_wake_synced(&w, 7, note_wake, &l);
+    assert_int_equal(l.count, 2);
+    assert_ptr_equal(l.owners[1], &owners[0]);
+    while (w.count > 0) waiters_remove(&w, LIST_MEMBER(w.all.next, struct waiter, link));
+    assert_true(list_empty(&w.synced));
+    waiters_deinit(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_pending_touches_heads),
         cmocka_unit_test(test_timers_of_heads),
         cmocka_unit_test(test_deadlines_model),
+        cmocka_unit_test(test_synced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

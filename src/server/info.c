@@ -137,6 +137,7 @@ static void log_lines(struct info *i)
     line_number(i, "log_writable", db_writable(i->server->db));
     line_number(i, "log_appended_lsn", i->db.appended_lsn);
     line_number(i, "log_durable_lsn", i->db.durable_lsn);
+    line_number(i, "log_synced_lsn", db_synced_lsn(i->server->db));
     line_number(i, "log_pending_bytes", i->db.pending_bytes);
     line_number(i, "log_segments", log->segments);
     line_number(i, "log_bytes", log->bytes);

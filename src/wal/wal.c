@@ -74,6 +74,7 @@ struct wal {
     lsn_t written_lsn;
     lsn_t synced_lsn;
     lsn_t durable_lsn;
+    lsn_t wanted_lsn;  /* somebody waits until it is synced, whatever the policy */
     lsn_t carried_lsn; /* the synced_lsn in the last batch: the marker is due while it is less */
     int64_t begin_ms;  /* of the last wal_flush_begin that lent a flush */
     int64_t batch_ms;  /* of the last one with a batch */
@@ -292,7 +293,7 @@ static bool marker_wanted(const struct wal *w)
 static bool sync_wanted(const struct wal *w, bool appending, int64_t now_ms)
 {
     bool dirty = appending || w->written_lsn > w->synced_lsn;
-    if (w->publish_asked) return dirty;
+    if (w->publish_asked || w->wanted_lsn > w->synced_lsn) return dirty;
     switch (w->policy) {
     case WAL_SYNC_ALWAYS: return dirty;
     case WAL_SYNC_EVERYSEC: return dirty && now_ms - w->sync_ms >= EVERYSEC_MS;
@@ -524,7 +525,7 @@ int64_t wal_flush_due_ms(const struct wal *w)
     if (marker_wanted(w)) due = w->batch_ms + IDLE_MS;
     if (w->written_lsn > w->synced_lsn) {
         int64_t sync_due = INT64_MAX;
-        if (w->policy == WAL_SYNC_ALWAYS) sync_due = 0;
+        if (w->policy == WAL_SYNC_ALWAYS || w->wanted_lsn > w->synced_lsn) sync_due = 0;
         if (w->policy == WAL_SYNC_EVERYSEC) sync_due = w->sync_ms + EVERYSEC_MS;
         if (sync_due < due) due = sync_due;
     }
@@ -592,6 +593,13 @@ bool wal_has_room(const struct wal *w)
 {
     if (w->status != DISK_OK || w->parked) return false;
     return w->spares_count > 0 || !w->spare_failed;
+}
+
+void wal_request_sync(struct wal *w, lsn_t lsn)
+{
+    CHECK(lsn <= w->appended_lsn);
+    CHECK(!w->frame_open);
+    if (lsn > w->wanted_lsn) w->wanted_lsn = lsn;
 }
 
 void wal_set_policy(struct wal *w, enum wal_policy policy)

@@ -137,6 +137,9 @@ enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_m
  * execute, and they resume when this becomes true again. */
 bool wal_has_room(const struct wal *w);
 
+/* Whatever the policy, the log is synced up to this LSN as soon as can be (WAITAOF). */
+void wal_request_sync(struct wal *w, lsn_t lsn);
+
 /* From a weaker policy to 'always', durable_lsn stands still until everything that was only written
  * is synced too; wal_flush_due_ms asks for that flush at once. Whoever must know when that has
  * happened (CONFIG SET) waits until wal_synced_lsn has reached the present wal_appended_lsn. */

@@ -30,16 +30,23 @@ static void host_config_get(void *context, const struct slice *patterns, size_t 
 static bool host_config_set(void *context, const struct slice *pairs, size_t count,
                             struct buf *error)
 {
-    (void)context;
-    (void)pairs;
-    (void)count;
-    buf_append_text(error, "ERR the simulator has no configuration");
+    static const char *const names[] = {"always", "everysec", "no"};
+    const struct machine *m = context;
+    for (size_t i = 0; count == 2 && i < sizeof names / sizeof *names; i++) {
+        if (!slice_equal(pairs[0], SLICE("appendfsync"))) break;
+        if (!slice_equal(pairs[1], slice_of(names[i]))) continue;
+        db_set_policy(m->db, (enum wal_policy)i);
+        return true;
+    }
+    buf_append_text(error, "ERR the simulator has no configuration but appendfsync");
     return false;
 }
 
 static bool host_config_rewrite(void *context, struct buf *error)
 {
-    return host_config_set(context, NULL, 0, error);
+    (void)context;
+    buf_append_text(error, "ERR the simulator has no configuration file");
+    return false;
 }
 
 static void host_reset_statistics(void *context)
