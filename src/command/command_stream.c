@@ -37,6 +37,23 @@ static bool fields_fit(struct command_context *c, const struct slice *items, siz
     return false;
 }
 
+static void append(struct command_context *c, const struct store_key *key,
+                   const struct effect_stream_append *append, const struct stream *stream,
+                   const struct idempotent_message *message)
+{
+    struct effect e;
+    e.key = *key;
+    if (message->given) {
+        e.kind = EFFECT_STREAM_APPEND_ONCE;
+        e.stream_append_once.append = *append;
+        e.stream_append_once.record = idempotent_message_record(message, c, stream, append->id);
+    } else {
+        e.kind = EFFECT_STREAM_APPEND;
+        e.stream_append = *append;
+    }
+    db_change(c->db, &e);
+}
+
 enum outcome command_xadd(struct command_context *c)
 {
     struct stream_add_options options;
@@ -67,10 +84,7 @@ enum outcome command_xadd(struct command_context *c)
     }
     if (!decide_id(c, &options, last, &id) || !fields_fit(c, items, count)) return OUTCOME_REPLIED;
 
-    db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_APPEND,
-                                      .key = key,
-                                      .stream_append = {id, items, count}});
-    idempotent_message_record(&message, c, &key, stream, id);
+    append(c, &key, &(struct effect_stream_append){id, items, count}, stream, &message);
     if (options.trim.given) remove_by_trim(c, &key, &options.trim);
     answer_stream_id(c->reply, id);
     return OUTCOME_REPLIED;

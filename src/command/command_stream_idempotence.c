@@ -61,18 +61,17 @@ bool idempotent_message_stored(const struct idempotent_message *m, struct comman
     return true;
 }
 
-void idempotent_message_record(const struct idempotent_message *m, struct command_context *c,
-                               const struct store_key *key, const struct stream *stream,
-                               struct stream_id id)
+struct stream_idmp_record idempotent_message_record(const struct idempotent_message *m,
+                                                    const struct command_context *c,
+                                                    const struct stream *stream,
+                                                    struct stream_id id)
 {
-    if (!m->given) return;
-    struct effect e = {.kind = EFFECT_STREAM_IDMP_RECORD, .key = *key};
-    e.stream_idmp_record.record = (struct stream_idmp_record){
-        .producer = m->producer,
-        .iid = m->iid,
-        .id = id,
-        .limits = stream == NULL ? db_stream_idmp(c->db) : idempotence_limits(c, stream)};
-    db_change(c->db, &e);
+    CHECK(m->given);
+    return (struct stream_idmp_record){.producer = m->producer,
+                                       .iid = m->iid,
+                                       .id = id,
+                                       .limits = stream == NULL ? db_stream_idmp(c->db)
+                                                                : idempotence_limits(c, stream)};
 }
 
 /* ---- XCFGSET ---- */
@@ -152,7 +151,11 @@ enum outcome command_xidmprecord(struct command_context *c)
     bool present = stream_idmp_find(stream, c->arguments[2], c->arguments[3], -1, &known);
     if (present && stream_id_compare(id, known) != 0) return refuse(c, REPLY_ERROR_IDMP_CONFLICT);
     struct idempotent_message message = {true, c->arguments[2], c->arguments[3], {0}};
-    if (!present) idempotent_message_record(&message, c, &key, stream, id);
+    if (!present)
+        db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_IDMP_RECORD,
+                                          .key = key,
+                                          .stream_idmp_record = {
+                                              idempotent_message_record(&message, c, stream, id)}});
     reply_ok(c->reply);
     return OUTCOME_REPLIED;
 }

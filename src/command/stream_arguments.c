@@ -144,9 +144,9 @@ bool argument_removal_options(struct command_context *c, size_t first,
 /* ---- trimming and adding ---- */
 
 /* MAXLEN or MINID at argument *at, its "=" or "~", and its threshold; moves *at to the last. */
-static bool read_trim(struct command_context *c, size_t *at, struct stream_trim_options *options)
+static bool read_trim(struct command_context *c, size_t *at, bool by_id,
+                      struct stream_trim_options *options)
 {
-    bool by_id = argument_is(c, *at, "minid");
     size_t left = c->arguments_count - 1 - *at;
     if (options->given) {
         refuse(c, REPLY_ERROR_STREAM_TRIM_TWICE);
@@ -224,10 +224,9 @@ struct add_reading {
 };
 
 /* IDMPAUTO producer or IDMP producer iid at argument *at; moves *at to the last. */
-static bool read_idempotence(struct command_context *c, size_t *at,
+static bool read_idempotence(struct command_context *c, size_t *at, bool automatic,
                              struct stream_add_options *options)
 {
-    bool automatic = argument_is(c, *at, "idmpauto");
     if (options->producer != 0) {
         refuse(c, REPLY_ERROR_IDMP_TWICE);
         return false;
@@ -243,38 +242,75 @@ static bool read_idempotence(struct command_context *c, size_t *at,
     return false;
 }
 
-/* An option of XADD and XTRIM at argument *at; moves *at to its last argument. *known: it is one.
- * False: refused. */
-static bool read_trim_option(struct command_context *c, size_t *at, struct add_reading *reading,
-                             bool *known)
+static bool read_limit(struct command_context *c, size_t *at, struct add_reading *reading)
 {
-    bool more = *at + 1 < c->arguments_count;
-    struct stream_trim_options *trim = &reading->options->trim;
-    *known = true;
-    if (more && (argument_is(c, *at, "maxlen") || argument_is(c, *at, "minid")))
-        return read_trim(c, at, trim);
-    if (more && argument_is(c, *at, "limit")) {
-        if (!argument_integer(c, ++*at, &reading->limit)) return false;
-        if (reading->limit >= 0) return true;
-        refuse(c, REPLY_ERROR_STREAM_LIMIT_NEGATIVE);
-        return false;
-    }
-    *known = read_references(c, *at, &trim->references);
-    return true;
+    if (!argument_integer(c, ++*at, &reading->limit)) return false;
+    if (reading->limit >= 0) return true;
+    refuse(c, REPLY_ERROR_STREAM_LIMIT_NEGATIVE);
+    return false;
 }
 
-/* An option that only XADD has; as read_trim_option. */
-static bool read_add_option(struct command_context *c, size_t *at, struct add_reading *reading,
-                            bool *known)
+enum add_option {
+    ADD_OPTION_IDMP,
+    ADD_OPTION_IDMPAUTO,
+    ADD_OPTION_NOMKSTREAM,
+    ADD_OPTION_MAXLEN, /* from here on XTRIM has them, too */
+    ADD_OPTION_MINID,
+    ADD_OPTION_LIMIT,
+    ADD_OPTION_KEEPREF,
+    ADD_OPTION_DELREF,
+    ADD_OPTION_ACKED,
+    ADD_OPTIONS_COUNT, /* none of them */
+};
+
+/* Which option the argument is; one that must be followed by more arguments than there are is
+ * none. A table, because an option is looked up for every idempotent message. */
+static enum add_option option_at(const struct command_context *c, size_t at, bool adding)
 {
-    size_t left = c->arguments_count - 1 - *at;
-    *known = true;
-    if ((left >= 1 && argument_is(c, *at, "idmpauto")) ||
-        (left >= 2 && argument_is(c, *at, "idmp")))
-        return read_idempotence(c, at, reading->options);
-    *known = argument_is(c, *at, "nomkstream");
-    if (*known) reading->options->no_create = true;
-    return true;
+    static const struct {
+        struct slice word;
+        size_t needed; /* arguments behind it */
+    } options[ADD_OPTIONS_COUNT] = {
+        [ADD_OPTION_IDMP] = {{"idmp", 4}, 2},
+        [ADD_OPTION_IDMPAUTO] = {{"idmpauto", 8}, 1},
+        [ADD_OPTION_NOMKSTREAM] = {{"nomkstream", 10}, 0},
+        [ADD_OPTION_MAXLEN] = {{"maxlen", 6}, 1},
+        [ADD_OPTION_MINID] = {{"minid", 5}, 1},
+        [ADD_OPTION_LIMIT] = {{"limit", 5}, 1},
+        [ADD_OPTION_KEEPREF] = {{"keepref", 7}, 0},
+        [ADD_OPTION_DELREF] = {{"delref", 6}, 0},
+        [ADD_OPTION_ACKED] = {{"acked", 5}, 0},
+    };
+    enum { WORD_BYTES_MIN = 4 }; /* what is shorter is the ID "*" */
+    struct slice word = c->arguments[at];
+    if (word.size < WORD_BYTES_MIN) return ADD_OPTIONS_COUNT;
+    size_t left = c->arguments_count - 1 - at;
+    for (unsigned i = adding ? 0 : ADD_OPTION_MAXLEN; i < ADD_OPTIONS_COUNT; i++) {
+        if (options[i].word.size != word.size || options[i].needed > left) continue;
+        if (slice_equal_ignoring_case(word, options[i].word)) return (enum add_option)i;
+    }
+    return ADD_OPTIONS_COUNT;
+}
+
+/* An option of XADD or XTRIM at argument *at; moves *at to its last argument. False: refused. */
+static bool read_option(struct command_context *c, size_t *at, enum add_option option,
+                        struct add_reading *reading)
+{
+    struct stream_trim_options *trim = &reading->options->trim;
+    switch (option) {
+    case ADD_OPTION_IDMP: return read_idempotence(c, at, false, reading->options);
+    case ADD_OPTION_IDMPAUTO: return read_idempotence(c, at, true, reading->options);
+    case ADD_OPTION_NOMKSTREAM: reading->options->no_create = true; return true;
+    case ADD_OPTION_MAXLEN: return read_trim(c, at, false, trim);
+    case ADD_OPTION_MINID: return read_trim(c, at, true, trim);
+    case ADD_OPTION_LIMIT: return read_limit(c, at, reading);
+    case ADD_OPTION_KEEPREF: trim->references = REFERENCES_KEEP; return true;
+    case ADD_OPTION_DELREF: trim->references = REFERENCES_DELETE; return true;
+    case ADD_OPTION_ACKED: trim->references = REFERENCES_ACKED; return true;
+    case ADD_OPTIONS_COUNT: break;
+    }
+    CHECK(false);
+    return false;
 }
 
 bool argument_add_options(struct command_context *c, bool adding,
@@ -283,11 +319,10 @@ bool argument_add_options(struct command_context *c, bool adding,
     struct add_reading reading = {.options = options, .limit = -1};
     *options = (struct stream_add_options){.id_index = c->arguments_count};
     for (size_t i = 2; i < c->arguments_count; i++) {
-        bool known = adding && slice_equal(c->arguments[i], SLICE("*"));
-        if (!known) {
-            if (!read_trim_option(c, &i, &reading, &known)) return false;
-            if (!known && adding && !read_add_option(c, &i, &reading, &known)) return false;
-            if (known) continue;
+        enum add_option option = option_at(c, i, adding);
+        if (option != ADD_OPTIONS_COUNT) {
+            if (!read_option(c, &i, option, &reading)) return false;
+            continue;
         }
         if (!adding) {
             refuse(c, REPLY_ERROR_SYNTAX);

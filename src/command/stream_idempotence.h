@@ -24,10 +24,12 @@ bool idempotent_message_stored(const struct idempotent_message *m, struct comman
                                const struct store_key *key, const struct stream *stream,
                                struct stream_id *id);
 
-/* The message has become the entry 'id' of the stream; NULL: that was absent before. */
-void idempotent_message_record(const struct idempotent_message *m, struct command_context *c,
-                               const struct store_key *key, const struct stream *stream,
-                               struct stream_id id);
+/* What is to be remembered when the message, which is given, becomes the entry 'id' of the stream
+ * (NULL: absent). Borrows from the message. */
+struct stream_idmp_record idempotent_message_record(const struct idempotent_message *m,
+                                                    const struct command_context *c,
+                                                    const struct stream *stream,
+                                                    struct stream_id id);
 
 /* What holds for the stream: its own settings, or the configuration's. */
 struct stream_idmp_limits idempotence_limits(const struct command_context *c,

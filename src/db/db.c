@@ -383,6 +383,7 @@ static enum touch wakes(enum effect_kind kind)
     case EFFECT_STRING_SET_RANGE:
     case EFFECT_STREAM_CREATE:
     case EFFECT_STREAM_APPEND:
+    case EFFECT_STREAM_APPEND_ONCE:
     case EFFECT_STREAM_SET_ID:
     case EFFECT_GROUP_CREATE:
     case EFFECT_GROUP_SET_ID:

@@ -82,8 +82,13 @@ struct effect_stream_set_id {
     struct stream_id max_deleted_id;
 };
 
-struct effect_stream_idmp_record { /* XADD with IDMP: after the append; XIDMPRECORD */
+struct effect_stream_idmp_record { /* XIDMPRECORD; in old logs XADD with IDMP: after the append */
     struct stream_idmp_record record;
+};
+
+struct effect_stream_append_once { /* XADD with IDMP: the append and its record in one */
+    struct effect_stream_append append;
+    struct stream_idmp_record record; /* of the same ID */
 };
 
 struct effect_stream_idmp_configure { /* XCFGSET */
@@ -176,15 +181,6 @@ void effect_encode(const struct effect *e, struct buf *out);
 /* Reads one effect, its key hashed for the target's store. False: malformed or unknown. */
 bool effect_decode(struct effect *e, struct reader *in, const struct store *store,
                    struct effect_scratch *scratch);
-
-/* Arrays of IDs as deltas: zigzag of the ms difference, then of the sequence. For effect_*.c. */
-void effect_encode_ids(struct buf *out, const struct stream_id *ids, size_t count);
-bool effect_decode_ids(struct reader *in, const struct stream_id **ids, size_t *count,
-                       struct effect_scratch *scratch);
-
-/* One ID, as two varints. For effect_*.c. */
-void effect_encode_id(struct buf *out, struct stream_id id);
-bool effect_decode_id(struct reader *in, struct stream_id *id);
 
 /* One line for people (irmak-check). The parts are for the describe functions of effect_*.c. */
 void effect_describe(const struct effect *e, struct buf *out);

@@ -64,9 +64,8 @@ void stream_create_sample(struct effect *e, uint64_t seed, struct effect_scratch
     e->stream_create.none = 0;
 }
 
-void stream_append_encode(const struct effect *e, struct buf *out)
+void effect_encode_append(struct buf *out, const struct effect_stream_append *append)
 {
-    const struct effect_stream_append *append = &e->stream_append;
     CHECK(append->count >= 2);
     CHECK(append->count % 2 == 0);
     effect_encode_id(out, append->id);
@@ -74,9 +73,9 @@ void stream_append_encode(const struct effect *e, struct buf *out)
     for (size_t i = 0; i < append->count; i++) buf_append_bytes(out, append->items[i]);
 }
 
-bool stream_append_decode(struct effect *e, struct reader *in, struct effect_scratch *scratch)
+bool effect_decode_append(struct reader *in, struct effect_stream_append *append,
+                          struct effect_scratch *scratch)
 {
-    struct effect_stream_append *append = &e->stream_append;
     uint64_t count;
     if (!effect_decode_id(in, &append->id) || !read_varint(in, &count)) return false;
     /* Each item takes at least one byte, so what is there bounds the memory that is asked for. */
@@ -92,36 +91,60 @@ bool stream_append_decode(struct effect *e, struct reader *in, struct effect_scr
     return true;
 }
 
-bool stream_append_apply(const struct effect *e, const struct effect_target *target)
+struct stream *effect_apply_append(const struct effect *e, const struct effect_target *target,
+                                   const struct effect_stream_append *append)
 {
-    const struct effect_stream_append *append = &e->stream_append;
     struct stream *stream = effect_find_stream(e, target);
-    if (stream == NULL && !key_is_absent(e, target)) return false;
+    if (stream == NULL && !key_is_absent(e, target)) return NULL;
     struct stream_id last = stream == NULL ? STREAM_ID_MIN : stream_last_id(stream);
-    if (stream_id_compare(append->id, last) <= 0) return false;
+    if (stream_id_compare(append->id, last) <= 0) return NULL;
     if (stream == NULL) stream = create_stream(e, target);
     stream_append(stream, append->id, append->items, append->count, &target->stream_block);
-    return true;
+    return stream;
 }
 
-void stream_append_describe(const struct effect *e, struct buf *out)
+void effect_describe_append(struct buf *out, const struct effect_stream_append *append)
 {
-    effect_describe_id(out, e->stream_append.id);
-    for (size_t i = 0; i < e->stream_append.count; i++) {
+    effect_describe_id(out, append->id);
+    for (size_t i = 0; i < append->count; i++) {
         buf_append_byte(out, i % 2 == 0 ? ' ' : '=');
-        effect_describe_bytes(out, e->stream_append.items[i]);
+        effect_describe_bytes(out, append->items[i]);
     }
 }
 
-void stream_append_sample(struct effect *e, uint64_t seed, struct effect_scratch *scratch)
+void effect_sample_append(struct effect_stream_append *append, uint64_t seed,
+                          struct effect_scratch *scratch)
 {
     size_t count = 2 + 2 * (seed % 3);
     scratch->bytes.size = 0;
     struct slice *items = (void *)buf_reserve(&scratch->bytes, count * sizeof(struct slice));
     for (size_t i = 0; i < count; i++) items[i] = i % 2 == 0 ? SLICE("field") : SLICE("\0value\n");
-    e->stream_append.id = (struct stream_id){seed + 1, seed % 7};
-    e->stream_append.items = items;
-    e->stream_append.count = count;
+    *append = (struct effect_stream_append){{seed + 1, seed % 7}, items, count};
+}
+
+void stream_append_encode(const struct effect *e, struct buf *out)
+{
+    effect_encode_append(out, &e->stream_append);
+}
+
+bool stream_append_decode(struct effect *e, struct reader *in, struct effect_scratch *scratch)
+{
+    return effect_decode_append(in, &e->stream_append, scratch);
+}
+
+bool stream_append_apply(const struct effect *e, const struct effect_target *target)
+{
+    return effect_apply_append(e, target, &e->stream_append) != NULL;
+}
+
+void stream_append_describe(const struct effect *e, struct buf *out)
+{
+    effect_describe_append(out, &e->stream_append);
+}
+
+void stream_append_sample(struct effect *e, uint64_t seed, struct effect_scratch *scratch)
+{
+    effect_sample_append(&e->stream_append, seed, scratch);
 }
 
 void stream_trim_encode(const struct effect *e, struct buf *out)

@@ -305,6 +305,45 @@ static void test_contradictions(void **state)
     close_bench(&b);
 }
 
+/* What old logs say in two effects, an append and its record, is what STREAM_APPEND_ONCE says. */
+static void test_append_once_is_append_and_record(void **state)
+{
+    (void)state;
+    struct bench b = open_bench();
+    struct slice items[2] = {SLICE("f"), SLICE("v")};
+    struct effect_stream_append append = {{7, 1}, items, 2};
+    struct stream_idmp_record record = {SLICE("p"), SLICE("iid"), {7, 1}, {10, 5}};
+    struct effect one = {.kind = EFFECT_STREAM_APPEND_ONCE,
+                         .key = store_key_make(b.store, 0, SLICE("one")),
+                         .stream_append_once = {append, record}};
+    struct effect two = {.kind = EFFECT_STREAM_APPEND,
+                         .key = store_key_make(b.store, 0, SLICE("two")),
+                         .stream_append = append};
+    struct effect then = {
+        .kind = EFFECT_STREAM_IDMP_RECORD, .key = two.key, .stream_idmp_record = {record}};
+    struct effect *effects[3] = {&one, &two, &then};
+    for (int i = 0; i < 3; i++)
+        assert_true(effect_ops_find((uint8_t)effects[i]->kind)->apply(effects[i], &b.target));
+    for (int i = 0; i < 2; i++) {
+        struct value value;
+        struct stream_id id = {0, 0};
+        assert_true(store_get(b.store, &effects[i]->key, &value, NULL));
+        assert_int_equal(stream_length(value.body), 1);
+        assert_true(stream_contains(value.body, append.id));
+        assert_true(stream_idmp_find(value.body, record.producer, record.iid, -1, &id));
+        assert_int_equal(stream_id_compare(id, append.id), 0);
+        stream_check(value.body);
+    }
+    /* Its ID is not above the last one: nothing is remembered either. */
+    one.stream_append_once.record.iid = SLICE("later");
+    assert_false(effect_ops_find((uint8_t)one.kind)->apply(&one, &b.target));
+    struct value value;
+    struct stream_id id;
+    assert_true(store_get(b.store, &one.key, &value, NULL));
+    assert_false(stream_idmp_find(value.body, record.producer, SLICE("later"), -1, &id));
+    close_bench(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_refused_changes_nothing),
         cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_append_once_is_append_and_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

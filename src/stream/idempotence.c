@@ -1,8 +1,12 @@
 /* idempotence.c - producers, the rings of their iids, and the tables that find an iid in its ring.
  *
- *   ring    items[capacity], a power of two; the oldest at 'start', 'count' of them
+ *   ring    items[capacity], a power of two; the oldest at 'start', 'count' of them. An item is a
+ *           cache line; an iid of up to 40 bytes, and so a UUID, stands in it
  *   table   slots[2 * capacity]: 0 is free, else the place of an item in the ring plus one; linear
  *           probing, and a removal moves later slots back, so that there are no tombstones
+ *
+ * A record looks its producer up, probes once, and writes one item and one slot: what a message
+ * costs beyond its append must stay a few nanoseconds (docs/decisions/0024).
  *
  * The hash needs no secret: a producer that makes its own iids collide makes its own lookups slow,
  * by at most STREAM_IDMP_COUNT_MAX steps. */
@@ -12,22 +16,31 @@
 #include "base/memory.h"
 #include "stream/stream_state.h"
 
+#include <assert.h>
+
 enum {
     RING_CAPACITY_FIRST = 4,
     SWEEP_IIDS_MAX = 8, /* that one record forgets of another producer */
+    IID_INLINE_BYTES_MAX = 40,
 };
 
 struct iid {
-    char *data;
-    uint32_t size;
-    uint32_t hash;
     struct stream_id id;
+    uint32_t hash;
+    uint32_t size;
+    union {
+        char bytes[IID_INLINE_BYTES_MAX]; /* size <= IID_INLINE_BYTES_MAX */
+        char *data;                       /* else; owned */
+    };
 };
+
+static_assert(sizeof(struct iid) == 64, "an item is a cache line");
+static_assert(STREAM_IDMP_COUNT_MAX < UINT16_MAX / 2, "places in a ring fit in a slot");
 
 struct producer {
     struct name_entry entry; /* first: members of a name_index begin with it */
     struct iid *items;
-    uint32_t *slots;
+    uint16_t *slots;
     uint32_t start;
     uint32_t count;
     uint32_t capacity;
@@ -35,6 +48,7 @@ struct producer {
 
 struct idempotence {
     struct name_index producers;
+    struct producer *recent; /* the one that recorded last, or NULL: it comes again */
     struct stream_idmp_limits limits;
     uint64_t iids;
     uint64_t added;
@@ -45,9 +59,19 @@ struct idempotence {
 
 /* ---- memory ---- */
 
+static size_t items_bytes(uint32_t capacity)
+{
+    return capacity * sizeof(struct iid);
+}
+
+static size_t slots_bytes(uint32_t capacity)
+{
+    return (size_t)capacity * 2 * sizeof(uint16_t);
+}
+
 static size_t ring_bytes(uint32_t capacity)
 {
-    return (size_t)capacity * (sizeof(struct iid) + 2 * sizeof(uint32_t));
+    return items_bytes(capacity) + slots_bytes(capacity);
 }
 
 static struct producer *producer_of(struct name_entry *e)
@@ -81,13 +105,34 @@ static uint32_t slots_mask(const struct producer *p)
     return 2 * p->capacity - 1;
 }
 
+static bool is_inline(size_t size)
+{
+    return size <= IID_INLINE_BYTES_MAX;
+}
+
+static struct slice iid_of(const struct iid *item)
+{
+    return (struct slice){is_inline(item->size) ? item->bytes : item->data, item->size};
+}
+
 /* The slot of the iid, or the free one where it would stand. */
 static uint32_t find_slot(const struct producer *p, struct slice iid, uint32_t hash)
 {
     uint32_t slot = hash & slots_mask(p);
     for (; p->slots[slot] != 0; slot = (slot + 1) & slots_mask(p)) { /* half of them are free */
         const struct iid *item = &p->items[p->slots[slot] - 1];
-        if (item->hash == hash && slice_equal((struct slice){item->data, item->size}, iid)) break;
+        if (item->hash == hash && slice_equal(iid_of(item), iid)) break;
+    }
+    return slot;
+}
+
+/* The slot of the item that stands at the place. */
+static uint32_t slot_of(const struct producer *p, uint32_t place)
+{
+    uint32_t slot = p->items[place].hash & slots_mask(p);
+    while (p->slots[slot] != place + 1) { /* it is there */
+        CHECK(p->slots[slot] != 0);
+        slot = (slot + 1) & slots_mask(p);
     }
     return slot;
 }
@@ -109,45 +154,52 @@ static void grow(struct idempotence *x, struct producer *p)
 {
     struct producer old = *p;
     p->capacity = old.capacity == 0 ? RING_CAPACITY_FIRST : old.capacity * 2;
-    p->items = memory_allocate(p->capacity * sizeof *p->items);
-    p->slots = memory_allocate_zeroed((size_t)p->capacity * 2 * sizeof *p->slots);
+    p->items = memory_allocate(items_bytes(p->capacity));
+    p->slots = memory_allocate_zeroed(slots_bytes(p->capacity));
     p->start = 0;
     for (uint32_t i = 0; i < old.count; i++) {
         struct iid *item = &p->items[i];
         *item = old.items[(old.start + i) & (old.capacity - 1)];
-        p->slots[find_slot(p, (struct slice){item->data, item->size}, item->hash)] = i + 1;
+        p->slots[find_slot(p, iid_of(item), item->hash)] = (uint16_t)(i + 1);
     }
-    memory_free(old.items, old.capacity * sizeof *old.items);
-    memory_free(old.slots, (size_t)old.capacity * 2 * sizeof *old.slots);
+    memory_free(old.items, items_bytes(old.capacity));
+    memory_free(old.slots, slots_bytes(old.capacity));
     x->memory_bytes += ring_bytes(p->capacity) - ring_bytes(old.capacity);
 }
 
 /* ---- iids ---- */
 
-static void append(struct idempotence *x, struct producer *p, struct slice iid, struct stream_id id)
+/* The producer does not have the iid. */
+static void append(struct idempotence *x, struct producer *p, struct slice iid, uint32_t hash,
+                   struct stream_id id)
 {
     if (p->count == p->capacity) grow(x, p);
     uint32_t place = (p->start + p->count) & (p->capacity - 1);
     struct iid *item = &p->items[place];
-    *item = (struct iid){memory_allocate(iid.size), (uint32_t)iid.size, hash_of(iid), id};
-    memcpy(item->data, iid.data, iid.size);
-    uint32_t slot = find_slot(p, iid, item->hash);
-    CHECK(p->slots[slot] == 0);
-    p->slots[slot] = place + 1;
+    item->id = id;
+    item->hash = hash;
+    item->size = (uint32_t)iid.size;
+    if (!is_inline(iid.size)) {
+        item->data = memory_allocate(iid.size);
+        x->memory_bytes += iid.size;
+    }
+    memcpy(is_inline(iid.size) ? item->bytes : item->data, iid.data, iid.size);
+    uint32_t slot = hash & slots_mask(p);
+    while (p->slots[slot] != 0) slot = (slot + 1) & slots_mask(p); /* half of them are free */
+    p->slots[slot] = (uint16_t)(place + 1);
     p->count++;
     x->iids++;
-    x->memory_bytes += iid.size;
 }
 
 static void drop_oldest(struct idempotence *x, struct producer *p)
 {
     struct iid *item = &p->items[p->start];
     CHECK(p->count > 0);
-    uint32_t slot = find_slot(p, (struct slice){item->data, item->size}, item->hash);
-    CHECK(p->slots[slot] == p->start + 1);
-    clear_slot(p, slot);
-    x->memory_bytes -= item->size;
-    memory_free(item->data, item->size);
+    clear_slot(p, slot_of(p, p->start));
+    if (!is_inline(item->size)) {
+        x->memory_bytes -= item->size;
+        memory_free(item->data, item->size);
+    }
     p->start = (p->start + 1) & (p->capacity - 1);
     p->count--;
     x->iids--;
@@ -170,6 +222,12 @@ static bool drop_expired(struct idempotence *x, struct producer *p,
 
 /* ---- producers ---- */
 
+static struct producer *find_producer(const struct idempotence *x, struct slice name)
+{
+    if (x->recent != NULL && slice_equal(x->recent->entry.name, name)) return x->recent;
+    return producer_of(name_index_get(&x->producers, name));
+}
+
 static struct producer *add_producer(struct idempotence *x, struct slice name)
 {
     struct producer *p = memory_allocate_zeroed(sizeof *p);
@@ -182,9 +240,10 @@ static struct producer *add_producer(struct idempotence *x, struct slice name)
 static void free_producer(struct idempotence *x, struct producer *p)
 {
     while (p->count > 0) drop_oldest(x, p);
+    if (x->recent == p) x->recent = NULL;
     x->memory_bytes -= sizeof *p + p->entry.name.size + ring_bytes(p->capacity);
-    memory_free(p->items, p->capacity * sizeof *p->items);
-    memory_free(p->slots, (size_t)p->capacity * 2 * sizeof *p->slots);
+    memory_free(p->items, items_bytes(p->capacity));
+    memory_free(p->slots, slots_bytes(p->capacity));
     name_entry_deinit(&p->entry);
     memory_free(p, sizeof *p);
 }
@@ -245,7 +304,7 @@ bool stream_idmp_find(const struct stream *s, struct slice producer, struct slic
                       int64_t after_ms, struct stream_id *id)
 {
     if (s->idempotence == NULL) return false;
-    const struct producer *p = producer_of(name_index_get(&s->idempotence->producers, producer));
+    const struct producer *p = find_producer(s->idempotence, producer);
     if (p == NULL || p->count == 0) return false;
     uint32_t slot = find_slot(p, iid, hash_of(iid));
     if (p->slots[slot] == 0) return false;
@@ -261,7 +320,7 @@ bool stream_idmp_walk_next(const struct stream *s, struct stream_idmp_walk *w)
         if (w->iid_next < p->count) {
             const struct iid *item = &p->items[(p->start + w->iid_next++) & (p->capacity - 1)];
             w->producer = p->entry.name;
-            w->iid = (struct slice){item->data, item->size};
+            w->iid = iid_of(item);
             w->id = item->id;
             return true;
         }
@@ -278,13 +337,15 @@ void stream_idmp_record(struct stream *s, const struct stream_idmp_record *recor
     CHECK(record->producer.size > 0 && record->iid.size > 0);
     CHECK(record->limits.count_max > 0 && record->limits.count_max <= STREAM_IDMP_COUNT_MAX);
     struct idempotence *x = ensure(s);
-    struct producer *p = producer_of(name_index_get(&x->producers, record->producer));
+    struct producer *p = find_producer(x, record->producer);
     if (p == NULL) p = add_producer(x, record->producer);
+    x->recent = p;
     drop_expired(x, p, record, UINT32_MAX);
 
-    uint32_t slot = p->count == 0 ? 0 : find_slot(p, record->iid, hash_of(record->iid));
+    uint32_t hash = hash_of(record->iid);
+    uint32_t slot = p->count == 0 ? 0 : find_slot(p, record->iid, hash);
     if (p->count > 0 && p->slots[slot] != 0) p->items[p->slots[slot] - 1].id = record->id;
-    else append(x, p, record->iid, record->id);
+    else append(x, p, record->iid, hash, record->id);
     while (p->count > record->limits.count_max) drop_oldest(x, p);
     x->added++;
     sweep(x, p, record);
@@ -316,11 +377,12 @@ bool stream_idmp_restore_iid(struct stream *s, struct slice producer, struct sli
 {
     if (producer.size == 0 || iid.size == 0 || iid.size > UINT32_MAX) return false;
     struct idempotence *x = ensure(s);
-    struct producer *p = producer_of(name_index_get(&x->producers, producer));
+    struct producer *p = find_producer(x, producer);
     if (p == NULL) p = add_producer(x, producer);
+    uint32_t hash = hash_of(iid);
     if (p->count == STREAM_IDMP_COUNT_MAX) return false;
-    if (p->count > 0 && p->slots[find_slot(p, iid, hash_of(iid))] != 0) return false;
-    append(x, p, iid, id);
+    if (p->count > 0 && p->slots[find_slot(p, iid, hash)] != 0) return false;
+    append(x, p, iid, hash, id);
     return true;
 }
 
@@ -351,10 +413,10 @@ static size_t check_producer(const struct producer *p)
     CHECK(used == p->count);
     for (uint32_t i = 0; i < p->count; i++) {
         uint32_t place = (p->start + i) & (p->capacity - 1);
-        struct slice iid = {p->items[place].data, p->items[place].size};
+        struct slice iid = iid_of(&p->items[place]);
         CHECK(iid.size > 0 && p->items[place].hash == hash_of(iid));
         CHECK(p->slots[find_slot(p, iid, p->items[place].hash)] == place + 1);
-        bytes += iid.size;
+        if (!is_inline(iid.size)) bytes += iid.size;
     }
     return bytes;
 }

@@ -175,15 +175,18 @@ static void model_record(struct model *m, uint64_t iid, uint64_t ms,
 
 static const char *const PRODUCERS[MODEL_PRODUCERS] = {"a", "producer", "zz"};
 
-static struct slice iid_text(uint64_t iid, char text[32])
+/* Of 5 to 60 bytes: some stand in their ring, some on the heap. */
+static struct slice iid_text(uint64_t iid, char text[64])
 {
-    return (struct slice){text, (size_t)snprintf(text, 32, "iid-%llu", (unsigned long long)iid)};
+    int width = (int)(iid % 5) * 14 + 1;
+    return (struct slice){text,
+                          (size_t)snprintf(text, 64, "iid-%0*llu", width, (unsigned long long)iid)};
 }
 
 /* The walk shows exactly what the model has, but for silent producers that were swept. */
 static void expect_model(const struct stream *s, const struct model *models, size_t busy)
 {
-    char text[32];
+    char text[64];
     struct stream_id id;
     for (uint64_t iid = 0; iid < MODEL_IIDS; iid++) {
         const struct model *m = &models[busy];
@@ -217,7 +220,7 @@ static void test_remembers_as_the_model(void **state)
                                                 1 + (uint32_t)random_below(&r, 60)};
             size_t busy = random_below(&r, MODEL_PRODUCERS);
             uint64_t iid = random_below(&r, MODEL_IIDS);
-            char text[32];
+            char text[64];
             ms += random_below(&r, 60);
             record(s, slice_of(PRODUCERS[busy]), iid_text(iid, text), ms, limits);
             model_record(&models[busy], iid, ms, limits);
