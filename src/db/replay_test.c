@@ -20,9 +20,12 @@ struct item {
     struct slice body;
 };
 
-#define ITEM(kind, text)                                                                           \
-    {                                                                                              \
-        kind, { text, sizeof(text) - 1 }                                                           \
+#define ITEM(kind, text)           \
+    {                              \
+        kind,                      \
+        {                          \
+            text, sizeof(text) - 1 \
+        }                          \
     }
 #define HEAD          ITEM(SAVE_HEAD, "\1\0\0\0\0\0\0\0\0")
 #define DATABASE_0    ITEM(SAVE_DATABASE, "\0")
@@ -169,10 +172,7 @@ static const struct wrong wrongs[] = {
     {"a key of no section", 0, 0, {HEAD, SECTION(ALL "\5\0"), GOOD_KEY, GOOD_END}},
     {"something after the end", 0, 0, {HEAD, GOOD_KEY, GOOD_SECTION, GOOD_END, DATABASE_0}},
     {"an empty part", 0, 0, {HEAD, ITEM(SAVE_PART, "")}},
-    {"a part of nothing",
-     0,
-     0,
-     {HEAD, GOOD_KEY, GOOD_SECTION, GOOD_END, ITEM(SAVE_PART, "more")}},
+    {"a part of nothing", 0, 0, {HEAD, GOOD_KEY, GOOD_SECTION, GOOD_END, ITEM(SAVE_PART, "more")}},
     {"another first LSN", 7, 0, {HEAD, GOOD_KEY, GOOD_SECTION, GOOD_END}},
     {"another last LSN", 0, 6, {HEAD, GOOD_KEY, GOOD_SECTION, GOOD_END}},
 };
@@ -229,8 +229,13 @@ static void test_parts(void **state)
     char *filler = memory_allocate(size);
     memset(filler, 'x', size);
     struct item items[] = {
-        HEAD, ITEM(SAVE_PART, "\0\5la"), {SAVE_PART, {filler, size}},
-        {SAVE_PART, {filler, size}}, KEY("end"), SECTION(ALL "\5\1"), GOOD_END,
+        HEAD,
+        ITEM(SAVE_PART, "\0\5la"),
+        {SAVE_PART, {filler, size}},
+        {SAVE_PART, {filler, size}},
+        KEY("end"),
+        SECTION(ALL "\5\1"),
+        GOOD_END,
     };
     items[1].body = SLICE("\0\5large");
     assert_true(load(&b, items, sizeof items / sizeof items[0], 6, 5));
@@ -309,8 +314,8 @@ static void test_renames(void **state)
 {
     (void)state;
     static const struct item moved[] = {
-        MOVED("\7\1\5hello"), KEY("\0\5hellomoved"),   MOVED("\7\1\1b"), KEY("\0\1ball"),
-        MOVED("\10\1\1b"),    KEY("\2\1b\124"),         MOVED("\11\0\1b"),
+        MOVED("\7\1\5hello"), KEY("\0\5hellomoved"), MOVED("\7\1\1b"),  KEY("\0\1ball"),
+        MOVED("\10\1\1b"),    KEY("\2\1b\124"),      MOVED("\11\0\1b"),
     };
     struct bench b;
     load_halves(&b, moved, sizeof moved / sizeof moved[0], "\3\2\4");
@@ -350,9 +355,12 @@ static void test_moved_for_nobody(void **state)
     memset(large, 'x', 5 + STORE_INLINE_BYTES_MAX);
     memcpy(large, "\0\1b", 3);
     const struct item moved[] = {
-        MOVED("\7\1\1b"), {SAVE_STRING, {large, 5 + STORE_INLINE_BYTES_MAX}},
-        MOVED("\10\1\1b"), ITEM(SAVE_STREAM, "\0\1b"),
-        ITEM(SAVE_PIECE, "\1\0\0\0\0\0\0\0\0\0\0"), ITEM(SAVE_PIECE, "\0"),
+        MOVED("\7\1\1b"),
+        {SAVE_STRING, {large, 5 + STORE_INLINE_BYTES_MAX}},
+        MOVED("\10\1\1b"),
+        ITEM(SAVE_STREAM, "\0\1b"),
+        ITEM(SAVE_PIECE, "\1\0\0\0\0\0\0\0\0\0\0"),
+        ITEM(SAVE_PIECE, "\0"),
     };
     struct bench b;
     load_halves(&b, moved, sizeof moved / sizeof moved[0], "\3\2\2");
@@ -406,10 +414,10 @@ static void test_bad_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contradictions),   cmocka_unit_test(test_cut_item),
-        cmocka_unit_test(test_parts),            cmocka_unit_test(test_covered),
-        cmocka_unit_test(test_renames),          cmocka_unit_test(test_moved_for_nobody),
-        cmocka_unit_test(test_flush),            cmocka_unit_test(test_bad_frames),
+        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_cut_item),
+        cmocka_unit_test(test_parts),          cmocka_unit_test(test_covered),
+        cmocka_unit_test(test_renames),        cmocka_unit_test(test_moved_for_nobody),
+        cmocka_unit_test(test_flush),          cmocka_unit_test(test_bad_frames),
     };
     return cmocka_run_group_tests_name("db replay", tests, NULL, NULL);
 }
