@@ -30,6 +30,12 @@ size_t memory_rounded_size(size_t size);
 void *memory_allocate_aligned(size_t alignment, size_t size);
 void memory_free_aligned(void *pointer, size_t alignment, size_t size);
 
+/* Threads take memory from different places, so as not to wait for each other. What one thread
+ * allocates for another one to own is better taken from the place of the owner, or what that one
+ * frees does not serve its next allocations. */
+unsigned memory_arena(void); /* of the calling thread */
+void memory_use_arena(unsigned arena);
+
 struct memory_figures {
     size_t allocated_bytes; /* in live allocations, as the allocator counts them */
     size_t resident_bytes;  /* what the allocator holds from the kernel */

@@ -67,6 +67,19 @@ void memory_free_aligned(void *pointer, size_t alignment, size_t size)
     sdallocx(pointer, size, MALLOCX_ALIGN(alignment));
 }
 
+unsigned memory_arena(void)
+{
+    unsigned arena = 0;
+    size_t size = sizeof arena;
+    CHECK(mallctl("thread.arena", &arena, &size, NULL, 0) == 0);
+    return arena;
+}
+
+void memory_use_arena(unsigned arena)
+{
+    CHECK(mallctl("thread.arena", NULL, NULL, &arena, sizeof arena) == 0);
+}
+
 static size_t figure(const char *name)
 {
     size_t value = 0, size = sizeof value;

@@ -89,6 +89,17 @@ void memory_free_aligned(void *pointer, size_t alignment, size_t size)
     free(pointer);
 }
 
+/* libc has its own ways. */
+unsigned memory_arena(void)
+{
+    return 0;
+}
+
+void memory_use_arena(unsigned arena)
+{
+    CHECK(arena == 0);
+}
+
 void memory_measure(struct memory_figures *figures)
 {
     figures->allocated_bytes = __atomic_load_n(&allocated_bytes, __ATOMIC_RELAXED);

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -84,12 +85,31 @@ static void test_figures(void **state)
     assert_true(strlen(memory_allocator_name()) > 0);
 }
 
+static void *use_arena(void *context)
+{
+    memory_use_arena(*(unsigned *)context);
+    return memory_arena() == *(unsigned *)context ? memory_allocate(1000) : NULL;
+}
+
+/* What a thread allocates for another one is that one's to free. */
+static void test_arena(void **state)
+{
+    (void)state;
+    unsigned arena = memory_arena();
+    pthread_t thread;
+    void *pointer;
+    assert_int_equal(pthread_create(&thread, NULL, use_arena, &arena), 0);
+    assert_int_equal(pthread_join(thread, &pointer), 0);
+    assert_non_null(pointer);
+    memory_free(pointer, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resize),  cmocka_unit_test(test_zeroed),
         cmocka_unit_test(test_rounded), cmocka_unit_test(test_aligned),
-        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_figures), cmocka_unit_test(test_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

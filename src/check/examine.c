@@ -94,6 +94,7 @@ static void judge(struct examination *x, enum wal_open_status status)
     case WAL_OPEN_REFUSED:
     case WAL_OPEN_CORRUPT: x->verdict = VERDICT_CORRUPT; break;
     case WAL_OPEN_NEWER:
+    case WAL_OPEN_CANCELLED: /* nobody watches */
     case WAL_OPEN_DISK: x->verdict = VERDICT_UNREADABLE; break;
     }
     CHECK(x->report.problem[0] != '\0');

@@ -26,6 +26,7 @@ struct db {
     struct effect_target target;
     struct stream_idmp_limits stream_idmp;
     int64_t now_ms;
+    int64_t opened_ms;
 
     struct snapshots *snapshots; /* NULL: appendonly no */
     struct buf moved; /* keys that the open batch moved: database (1 byte), name; see save.h */
@@ -80,13 +81,15 @@ struct db *db_open(const struct db_options *options, struct wal_recovery *recove
     *recovery = (struct wal_recovery){0};
     *status = WAL_OPEN_OK;
     db->policy = options->policy;
+    db->opened_ms = options->opened_ms;
     if (options->disk == NULL) return db;
 
     struct wal_options log = {.disk = options->disk,
                               .trace = options->trace,
                               .policy = options->policy,
                               .segment_bytes = options->segment_bytes,
-                              .random_seed = random_next(&seeds)};
+                              .random_seed = random_next(&seeds),
+                              .observer = options->observer};
     db->changed = memory_allocate_zeroed(CHANGED_KEYS * sizeof(lsn_t));
     db->wal = recover(db, &log, recovery, status);
     if (db->wal == NULL) {
@@ -310,6 +313,7 @@ void db_measure(const struct db *db, struct db_figures *figures)
         figures->keys[database] = store_count(db->store, database);
         figures->expiring[database] = store_expiring_count(db->store, database);
     }
+    figures->snapshot.last_ms = db->opened_ms; /* as in Redis: nothing has changed since */
     if (db->wal == NULL) return;
     figures->has_log = true;
     figures->policy = db->policy;
@@ -318,6 +322,7 @@ void db_measure(const struct db *db, struct db_figures *figures)
     figures->pending_bytes = wal_pending_bytes(db->wal);
     wal_measure(db->wal, &figures->log);
     snapshots_measure(db->snapshots, &figures->snapshot);
+    if (figures->snapshot.last_ms == 0) figures->snapshot.last_ms = db->opened_ms;
 }
 
 void db_reset_statistics(struct db *db)

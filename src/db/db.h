@@ -27,6 +27,8 @@ struct db_options {
     uint64_t random_seed;
     struct stream_block_limits stream_block;
     struct stream_idmp_limits stream_idmp; /* 0: the room's defaults */
+    const struct wal_observer *observer;   /* of the recovery; NULL: nobody watches */
+    int64_t opened_ms;                     /* now, in Unix milliseconds: see last_ms below */
 };
 
 /* Recovers what the disk holds. NULL: recovery->problem says why (see wal_open_status). */
@@ -81,7 +83,7 @@ struct snapshot_figures {
     bool last_failed;
     uint64_t done;        /* well, since start */
     int64_t started_ms;   /* the one under way */
-    int64_t last_ms;      /* when the newest was begun; 0: there is none */
+    int64_t last_ms;      /* when the newest was begun; without one: opened_ms */
     int64_t last_took_ms; /* -1: none was made since start */
     uint64_t keys;        /* of the one under way: written so far */
     uint64_t keys_total;  /* ... when it began */

@@ -187,11 +187,26 @@ static void snapshot_lines(struct info *i)
     line_number(i, "snapshots_refused", i->server->recovery.snapshots_refused);
 }
 
+static void loading_lines(struct info *i)
+{
+    const struct server *s = i->server;
+    struct loading_figures f = loading_measure(s);
+    double elapsed = (double)(s->now_ms - s->started_ms) / 1000, left = 1;
+    if (f.bytes > 0) left = elapsed * (double)(f.bytes_total - f.bytes) / (double)f.bytes;
+    line_number(i, "loading_start_time", (uint64_t)(s->started_ms / 1000));
+    line_number(i, "loading_total_bytes", f.bytes_total);
+    line_number(i, "loading_loaded_bytes", f.bytes);
+    line_ratio(i, "loading_loaded_perc", (double)f.bytes * 100, (double)f.bytes_total);
+    line_number(i, "loading_eta_seconds", (uint64_t)(left + 0.5));
+}
+
 static void section_persistence(struct info *i)
 {
-    line_number(i, "loading", 0);
+    bool loading = i->server->loading != NULL;
+    line_number(i, "loading", loading);
     line_number(i, "async_loading", 0);
-    line_number(i, "aof_enabled", i->db.has_log);
+    line_number(i, "aof_enabled", i->server->disk != NULL);
+    if (loading) loading_lines(i);
     /* A failed write stops the process: while anybody reads this, the last one was good. */
     if (i->db.has_log) line_text(i, "aof_last_write_status", "ok");
     if (i->db.has_log) snapshot_lines(i);

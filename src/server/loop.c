@@ -106,6 +106,7 @@ void server_watch(struct server *s)
     s->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     CHECK(s->signals >= 0);
     net_watch(s->net, s->signals, take_signal, s);
+    net_watch(s->net, worker_descriptor(s->loader), acknowledge, s->loader);
     net_watch(s->net, worker_descriptor(s->sync_worker), acknowledge, s->sync_worker);
     net_watch(s->net, worker_descriptor(s->spare_worker), acknowledge, s->spare_worker);
     net_watch(s->net, worker_descriptor(s->snapshot_worker), acknowledge, s->snapshot_worker);
@@ -163,7 +164,9 @@ static int wait_ms(const struct server *s)
 static void turn(struct server *s)
 {
     net_turn(s->net, wait_ms(s));
+    loading_move(s);
     engine_tick(s->engine, s->now_us);
+    if (s->stop_requested && s->phase == SERVER_LOADING) loading_give_up(s);
     if (s->stop_requested && s->phase == SERVER_RUNNING) begin_stopping(s);
     move_flush(s);
     if (s->phase == SERVER_STOPPED) return;
@@ -177,10 +180,12 @@ static void turn(struct server *s)
     if (s->phase == SERVER_STOPPING) go_on_stopping(s);
 }
 
-int server_run(struct server *s)
+int server_run(struct server *s, struct buf *problem)
 {
-    CHECK(s->phase == SERVER_RUNNING);
+    CHECK(s->phase == SERVER_LOADING);
+    loading_begin(s);
     while (s->phase != SERVER_STOPPED) turn(s);
+    if (s->exit_status != EXIT_SUCCESS) buf_append_text(problem, s->recovery.problem);
     trace_write(&s->sink.trace, TRACE_NOTICE, "Irmak ends with status %d", s->exit_status);
     return s->exit_status;
 }

@@ -76,9 +76,9 @@ static int serve(struct config *config, struct buf *problem)
 {
     struct server *server = server_create(config, problem);
     if (server == NULL) return report(problem);
-    int status = server_run(server);
+    int status = server_run(server, problem);
     server_destroy(server);
-    return status;
+    return problem->size > 0 ? report(problem) : status;
 }
 
 static bool is(const char *argument, const char *brief, const char *full)

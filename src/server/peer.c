@@ -43,7 +43,7 @@ static void *opened(void *context, struct connection *connection,
                     const struct connection_addresses *addresses, struct slice *refusal)
 {
     struct server *s = context;
-    if (s->phase != SERVER_RUNNING) return NULL;
+    if (s->phase > SERVER_RUNNING) return NULL;
     if (s->peers_count >= (size_t)config_number(s->config, CONFIG_MAXCLIENTS)) {
         s->rejected_connections++;
         *refusal = slice_of(too_many_text);

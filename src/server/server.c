@@ -65,7 +65,7 @@ static void show_warnings(struct server *s)
     buf_deinit(&s->config->warnings);
 }
 
-static bool open_data(struct server *s, struct buf *problem)
+static bool open_directory(struct server *s, struct buf *problem)
 {
     if (config_number(s->config, CONFIG_APPENDONLY) != 0) {
         char reason[512];
@@ -75,23 +75,7 @@ static bool open_data(struct server *s, struct buf *problem)
             return false;
         }
     }
-    if (!settings_make_dir_absolute(s->config, problem)) return false;
-    struct db_options options = {
-        .disk = s->disk,
-        .trace = &s->sink.trace,
-        .policy = settings_policy(s->config),
-        .segment_bytes = (uint64_t)config_number(s->config, CONFIG_LOG_SEGMENT_SIZE) /
-                         DISK_BLOCK_BYTES * DISK_BLOCK_BYTES,
-        .random_seed = entropy_u64(),
-        .stream_block = settings_stream_block(s->config),
-        .stream_idmp = settings_stream_idmp(s->config),
-    };
-    enum wal_open_status status = WAL_OPEN_OK;
-    s->db = db_open(&options, &s->recovery, &status);
-    if (s->db != NULL) return true;
-    CHECK(status != WAL_OPEN_OK);
-    buf_append_text(problem, s->recovery.problem);
-    return false;
+    return settings_make_dir_absolute(s->config, problem);
 }
 
 static bool listen_tcp(struct server *s, struct buf *problem)
@@ -149,16 +133,18 @@ static bool write_pidfile(struct server *s, struct buf *problem)
 static void create_engine(struct server *s)
 {
     settings_fill_host(s);
+    s->db = loading_stand_in(s);
     struct engine_options options = {
         .db = s->db,
         .host = &s->host,
         .limits = settings_engine_limits(s->config),
+        .loading = true,
     };
     s->engine = engine_create(&options);
+    s->loader = worker_create("irmak-loader", loading_run);
     s->sync_worker = worker_create("irmak-sync", run_flush);
     s->spare_worker = worker_create("irmak-spare", run_spare);
     s->snapshot_worker = worker_create("irmak-snapshot", run_snapshot);
-    db_snapshot_set_pace(s->db, (uint64_t)config_number(s->config, CONFIG_SNAPSHOT_RATE));
     server_watch(s);
 }
 
@@ -182,7 +168,7 @@ struct server *server_create(struct config *config, struct buf *problem)
                     VERSION_IRMAK, getpid(),
                     config->path.size > 0 ? config->path.data : "by default and command line");
         show_warnings(s);
-        created = open_data(s, problem) && listen_all(s, problem) && write_pidfile(s, problem);
+        created = open_directory(s, problem) && listen_all(s, problem) && write_pidfile(s, problem);
     }
     if (!created) {
         trace_write(&s->sink.trace, TRACE_WARNING, "%.*s", (int)problem->size, problem->data);
@@ -191,12 +177,13 @@ struct server *server_create(struct config *config, struct buf *problem)
     }
     create_engine(s);
     figures_measure_memory(s, 0);
-    trace_write(&s->sink.trace, TRACE_NOTICE, "Ready to accept connections");
     return s;
 }
 
 void server_destroy(struct server *s)
 {
+    CHECK(s->loading == NULL);
+    if (s->loader != NULL) worker_destroy(s->loader);
     if (s->sync_worker != NULL) worker_destroy(s->sync_worker);
     if (s->spare_worker != NULL) worker_destroy(s->spare_worker);
     if (s->snapshot_worker != NULL) worker_destroy(s->snapshot_worker);

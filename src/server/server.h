@@ -8,12 +8,13 @@
 
 struct server;
 
-/* Recovers the data and listens. 'config' is borrowed. NULL with a sentence for the operator in
+/* Locks the directory and listens. 'config' is borrowed. NULL with a sentence for the operator in
  * 'problem': nothing was changed that matters. */
 struct server *server_create(struct config *config, struct buf *problem);
 
-/* Runs until a signal or SHUTDOWN ends it; returns the process' exit status. */
-int server_run(struct server *s);
+/* Recovers the data and serves until a signal or SHUTDOWN ends it; returns the process' exit
+ * status. A recovery that fails ends it too, with a sentence for the operator in 'problem'. */
+int server_run(struct server *s, struct buf *problem);
 
 void server_destroy(struct server *s);
 

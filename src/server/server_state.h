@@ -21,10 +21,12 @@ enum {
     DESCRIPTORS_RESERVED = 64,    /* beside those of clients: log, workers, listeners ... */
     OUTPUT_PAUSE_BYTES = 1 << 20, /* with more unsent, a client's next request waits */
     RUN_ID_TEXT = 40,
+    LOADING_QUIET_MS = 100, /* a load that is shorter keeps connections waiting instead */
 };
 
-/* Moves forward only, in server_request_stop and loop.c. */
+/* Moves forward only, in loading.c and loop.c. */
 enum server_phase {
+    SERVER_LOADING, /* the data is being recovered: most commands get LOADING */
     SERVER_RUNNING,
     SERVER_STOPPING, /* nothing more is executed; the log is written and replies are sent */
     SERVER_STOPPED,
@@ -54,10 +56,12 @@ struct server {
     struct config *config; /* borrowed */
     struct trace_sink sink;
     struct disk *disk; /* NULL: appendonly no */
-    struct db *db;
+    struct db *db;     /* while LOADING an empty one, without a log */
     struct engine *engine;
     struct host host;
     struct net *net;
+    struct worker *loader;
+    struct loading *loading; /* at the loader; NULL: done */
     struct worker *sync_worker;
     struct worker *spare_worker;
     struct wal_flush *flush; /* at the sync worker */
@@ -111,6 +115,18 @@ int64_t peers_due_ms(const struct server *s); /* when peers_check is next needed
 void server_request_stop(struct server *s, bool now);
 void server_watch(struct server *s); /* workers and signals */
 
+/* loading.c: the data, on its way from the disk */
+struct db *loading_stand_in(const struct server *s); /* the empty db */
+void loading_run(void *job);                         /* at the loader */
+void loading_begin(struct server *s);
+void loading_move(struct server *s);
+void loading_give_up(struct server *s); /* the process is to end */
+struct loading_figures {
+    uint64_t bytes; /* behind the loader; of bytes_total, which is 0 at first */
+    uint64_t bytes_total;
+};
+struct loading_figures loading_measure(const struct server *s);
+
 /* saving.c: snapshots on their way, and when one begins by itself */
 void saving_move(struct server *s);
 int64_t saving_due_ms(const struct server *s);
@@ -122,6 +138,7 @@ struct engine_limits settings_engine_limits(const struct config *c);
 struct stream_block_limits settings_stream_block(const struct config *c);
 struct stream_idmp_limits settings_stream_idmp(const struct config *c);
 enum wal_policy settings_policy(const struct config *c);
+void settings_apply_to_db(struct server *s);
 void settings_fill_host(struct server *s);
 
 /* figures.c */

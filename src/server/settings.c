@@ -91,6 +91,15 @@ enum wal_policy settings_policy(const struct config *c)
     return policies[config_number(c, CONFIG_APPENDFSYNC)];
 }
 
+/* What may have been set while the db was being loaded. */
+void settings_apply_to_db(struct server *s)
+{
+    db_set_policy(s->db, settings_policy(s->config));
+    db_snapshot_set_pace(s->db, (uint64_t)config_number(s->config, CONFIG_SNAPSHOT_RATE));
+    db_set_stream_block(s->db, settings_stream_block(s->config));
+    db_set_stream_idmp(s->db, settings_stream_idmp(s->config));
+}
+
 static void apply(struct server *s, enum config_id id)
 {
     switch ((int)id) {

@@ -11,12 +11,14 @@
 #include "base/buf.h"
 #include "env/trace.h"
 
+#include <stdatomic.h>
+
 enum { TRACE_SINK_LINE_MAX = 2048 };
 
 struct trace_sink {
     struct trace trace; /* what others are given; its context is the sink, so do not move it */
     int descriptor;
-    int level;        /* enum trace_level; above TRACE_WARNING: nothing */
+    atomic_int level; /* enum trace_level; above TRACE_WARNING: nothing. CONFIG SET changes it */
     const char *path; /* borrowed; empty: standard output */
 };
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -69,6 +70,13 @@ void worker_acknowledge(struct worker *w)
     uint64_t count;
     ssize_t size = read(w->event, &count, sizeof count);
     CHECK(size == sizeof count || errno == EAGAIN);
+}
+
+void worker_await(const struct worker *w, int milliseconds)
+{
+    CHECK(w->job != NULL);
+    CHECK(milliseconds >= 0);
+    (void)poll(&(struct pollfd){.fd = w->event, .events = POLLIN}, 1, milliseconds);
 }
 
 void worker_start(struct worker *w, void *job)

@@ -20,6 +20,9 @@ void worker_destroy(struct worker *w);
 int worker_descriptor(const struct worker *w);
 void worker_acknowledge(struct worker *w); /* makes it unreadable again */
 
+/* Waits at most 'milliseconds' for a job that was started; it is still to be taken. */
+void worker_await(const struct worker *w, int milliseconds);
+
 void worker_start(struct worker *w, void *job); /* the worker must have been idle */
 
 /* The finished job, after which the worker is idle; NULL: idle, or still running. */

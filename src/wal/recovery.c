@@ -116,6 +116,34 @@ static enum wal_open_status newer(struct recovery *r, const char *name)
     return WAL_OPEN_NEWER;
 }
 
+/* ---- progress ---- */
+
+/* 'offset' in the file that is being read. False: give up. */
+static bool go_on(const struct recovery *r, uint64_t offset)
+{
+    const struct wal_observer *o = r->options->observer;
+    return o == NULL || o->progress(o->context, r->bytes_done + offset, r->bytes_total);
+}
+
+static enum wal_open_status cancelled(struct recovery *r)
+{
+    snprintf(r->report->problem, sizeof(r->report->problem),
+             "reading the data was given up; nothing was changed");
+    return WAL_OPEN_CANCELLED;
+}
+
+/* Of the segments that are needed beside a snapshot. The end of the newest is not known before it
+ * is read, so all of it counts. */
+static uint64_t log_bytes_from(const struct recovery *r, lsn_t lsn)
+{
+    const struct generations *g = &r->generations;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < g->segments_count; i++)
+        if (i + 1 == g->segments_count || g->segments[i + 1].first_lsn > lsn)
+            bytes += g->segments[i].bytes;
+    return bytes;
+}
+
 /* ---- step 1: which segments make the log ---- */
 
 static enum wal_open_status read_manifest(struct recovery *r)
@@ -240,11 +268,13 @@ static enum snapshot_verdict try_snapshot(struct recovery *r, const struct wal_s
         .node_id = r->manifest.node_id,
         .file_size = snapshot_size(r, s->number),
         .expected = s,
+        .observer = r->options->observer,
+        .bytes_total = s->bytes + log_bytes_from(r, s->from_lsn),
     };
     char problem[256];
     enum snapshot_verdict verdict =
         snapshot_read(&source, r->options->loader, problem, sizeof(problem));
-    if (verdict == SNAPSHOT_OK) return verdict;
+    if (verdict == SNAPSHOT_OK || verdict == SNAPSHOT_CANCELLED) return verdict;
     trace_write(r->options->trace, TRACE_WARNING, "%s", problem);
     snprintf(r->report->problem, sizeof(r->report->problem), "%s", problem);
     r->report->snapshots_refused++;
@@ -261,8 +291,10 @@ static enum wal_open_status load_snapshot(struct recovery *r)
         const struct wal_snapshot *s = &m->snapshots[i];
         enum snapshot_verdict verdict = try_snapshot(r, s);
         if (verdict == SNAPSHOT_NEWER) return WAL_OPEN_NEWER;
+        if (verdict == SNAPSHOT_CANCELLED) return cancelled(r);
         if (verdict == SNAPSHOT_INVALID) continue;
         r->from_lsn = s->from_lsn;
+        r->bytes_done = s->bytes;
         r->report->snapshot = *s;
         for (uint32_t j = i; j < m->snapshots_count; j++)
             g->snapshots[g->snapshots_count++] = m->snapshots[j];
@@ -303,7 +335,7 @@ static bool apply(struct recovery *r, const struct batch_header *h, struct slice
     return true;
 }
 
-/* A line each second: how many segments are behind us is known, how many batches are not. */
+/* A line each second. */
 static void say_progress(struct recovery *r, const struct scan *s)
 {
     const struct disk *disk = r->options->disk;
@@ -312,9 +344,10 @@ static void say_progress(struct recovery *r, const struct scan *s)
     if (r->said_ns != 0)
         trace_write(r->options->trace, TRACE_NOTICE,
                     "log: %" PRIu64 " frames read, %" PRIu64 " MiB, up to LSN %" PRIu64
-                    " in segment %" PRIu64 " of %" PRIu64,
+                    " in segment %" PRIu64 " of %" PRIu64 " (%" PRIu64 " %%)",
                     r->report->frames, r->report->bytes / MIB, s->expected_lsn - 1,
-                    s->header.number, r->manifest.newest);
+                    s->header.number, r->manifest.newest,
+                    (r->bytes_done + s->offset) * 100 / r->bytes_total);
     r->said_ns = now_ns;
 }
 
@@ -361,6 +394,7 @@ static enum wal_open_status read_batches(struct recovery *r, struct scan *s,
         if (next != NULL && s->expected_lsn > next->first_lsn) continue;
         if (!apply(r, &h, batch, visit, context)) return WAL_OPEN_REFUSED;
         say_progress(r, s);
+        if (!go_on(r, s->offset)) return cancelled(r);
     }
     return WAL_OPEN_OK;
 }
@@ -376,6 +410,7 @@ static size_t segments_needed(const struct recovery *r, const struct chain *c)
 static enum wal_open_status read_segments(struct recovery *r, const struct chain *c,
                                           wal_visit *visit, void *context)
 {
+    r->bytes_total = r->bytes_done + log_bytes_from(r, r->from_lsn);
     for (size_t left = segments_needed(r, c); left > 0; left--) {
         const struct segment_header *next = left == 1 ? NULL : &c->headers[left - 2];
         struct scan s;
@@ -389,6 +424,7 @@ static enum wal_open_status read_segments(struct recovery *r, const struct chain
             r->last_lsn = s.expected_lsn - 1;
             r->proven_lsn = s.synced_lsn;
         }
+        r->bytes_done += s.reader.size;
         scan_close(&s);
         if (result != WAL_OPEN_OK) return result;
         r->report->segments++;
@@ -464,6 +500,7 @@ enum wal_open_status recovery_read(struct recovery *r, const struct wal_options 
     if (result == WAL_OPEN_OK) result = load_snapshot(r);
     if (result == WAL_OPEN_OK) result = read_segments(r, &c, visit, context);
     if (result == WAL_OPEN_OK) result = check_all_beyond(r);
+    if (result == WAL_OPEN_OK && !go_on(r, 0)) result = cancelled(r);
     chain_deinit(&c);
     if (result != WAL_OPEN_OK) return result;
     adopt_spares(r);

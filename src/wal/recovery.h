@@ -40,9 +40,11 @@ struct recovery {
     uint64_t newest_size;
     uint64_t end_offset; /* behind the last good batch of the newest segment */
     lsn_t last_lsn;
-    lsn_t proven_lsn; /* what is proven to be on stable storage */
-    uint64_t said_ns; /* when a line of progress was last traced */
-    lsn_t from_lsn;   /* the first frame that is needed; 1 without a snapshot */
+    lsn_t proven_lsn;     /* what is proven to be on stable storage */
+    uint64_t said_ns;     /* when a line of progress was last traced */
+    uint64_t bytes_done;  /* of files that were read: a snapshot, segments */
+    uint64_t bytes_total; /* ... that are needed */
+    lsn_t from_lsn;       /* the first frame that is needed; 1 without a snapshot */
 
     /* What is left for the owner: */
     uint64_t spares[RECOVERY_SPARES_MAX];

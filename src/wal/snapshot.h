@@ -76,7 +76,7 @@ enum disk_status snapshot_end(struct snapshot_writer *w, struct snapshot_job *jo
 
 /* ---- reading ---- */
 
-enum snapshot_verdict { SNAPSHOT_OK, SNAPSHOT_INVALID, SNAPSHOT_NEWER };
+enum snapshot_verdict { SNAPSHOT_OK, SNAPSHOT_INVALID, SNAPSHOT_NEWER, SNAPSHOT_CANCELLED };
 
 struct snapshot_source {
     struct disk *disk;
@@ -84,6 +84,8 @@ struct snapshot_source {
     uint64_t node_id;
     uint64_t file_size;
     const struct wal_snapshot *expected; /* what the manifest says */
+    const struct wal_observer *observer; /* NULL: nobody watches */
+    uint64_t bytes_total;                /* for it: of the file and what is read after it */
 };
 
 /* Gives every block to the loader, each after its hash held. Not SNAPSHOT_OK: 'problem' says why,

@@ -63,7 +63,13 @@ static const char *read_footer(struct reading *r, const char *block, uint64_t nu
     return NULL;
 }
 
-static const char *read_blocks(struct reading *r)
+static bool go_on(const struct reading *r, uint64_t offset)
+{
+    const struct wal_observer *o = r->source->observer;
+    return o == NULL || o->progress(o->context, offset, r->source->bytes_total);
+}
+
+static const char *read_blocks(struct reading *r, enum snapshot_verdict *verdict)
 {
     uint64_t offset = SNAPSHOT_HEADER_BYTES;
     for (uint64_t number = 0;; number++) { /* each step moves on in the file */
@@ -78,6 +84,9 @@ static const char *read_blocks(struct reading *r)
         if (!snapshot_block_items(block.data, &items)) return "it ends before its end";
         if (!r->loader->block(r->loader->context, items)) return "it contradicts itself";
         say_progress(r, offset);
+        if (go_on(r, offset)) continue;
+        *verdict = SNAPSHOT_CANCELLED;
+        return "reading it was given up";
     }
 }
 
@@ -96,10 +105,10 @@ enum snapshot_verdict snapshot_read(const struct snapshot_source *source,
         segment_reader_open(&r.file, source->disk, name.text, source->file_size) != DISK_OK)
         wrong = "it cannot be opened";
     if (wrong == NULL) wrong = read_header(&r, &verdict);
-    if (wrong == NULL) wrong = read_blocks(&r);
+    if (wrong == NULL) wrong = read_blocks(&r, &verdict);
     segment_reader_close(&r.file);
     if (wrong == NULL) return SNAPSHOT_OK;
     loader->forget(loader->context);
     snprintf(problem, problem_size, "%s cannot be used: %s", name.text, wrong);
-    return verdict == SNAPSHOT_NEWER ? SNAPSHOT_NEWER : SNAPSHOT_INVALID;
+    return verdict == SNAPSHOT_OK ? SNAPSHOT_INVALID : verdict;
 }

@@ -47,21 +47,30 @@ struct wal_loader {
     void (*forget)(void *context); /* it is not whole: drop all of it; another one may come */
 };
 
+/* Who watches a recovery: told after each batch and each block of a snapshot how many of the bytes
+ * that are there to be read are behind it. False: give up. */
+struct wal_observer {
+    void *context;
+    bool (*progress)(void *context, uint64_t bytes, uint64_t bytes_total);
+};
+
 struct wal_options {
     struct disk *disk;
     const struct trace *trace;
     enum wal_policy policy;
     uint64_t segment_bytes; /* SEGMENT_BYTES, smaller in tests; a multiple of DISK_BLOCK_BYTES */
     uint64_t random_seed;   /* for salts and the node id of a new directory */
-    const struct wal_loader *loader; /* NULL: a log that needs a snapshot is refused */
+    const struct wal_loader *loader;     /* NULL: a log that needs a snapshot is refused */
+    const struct wal_observer *observer; /* NULL: nobody watches */
 };
 
 enum wal_open_status {
     WAL_OPEN_OK,
-    WAL_OPEN_CORRUPT, /* the log contradicts itself: nothing was changed; 'problem' says where */
-    WAL_OPEN_NEWER,   /* a directory of a newer version */
-    WAL_OPEN_DISK,    /* the disk failed; 'problem' says how */
-    WAL_OPEN_REFUSED, /* visit returned false: a frame that cannot be applied */
+    WAL_OPEN_CORRUPT,   /* the log contradicts itself: nothing was changed; 'problem' says where */
+    WAL_OPEN_NEWER,     /* a directory of a newer version */
+    WAL_OPEN_DISK,      /* the disk failed; 'problem' says how */
+    WAL_OPEN_REFUSED,   /* visit returned false: a frame that cannot be applied */
+    WAL_OPEN_CANCELLED, /* the observer did: nothing was changed */
 };
 
 /* What recovery did, for the operator and for INFO. */

@@ -26,6 +26,11 @@ struct fixture {
     uint64_t segment_bytes;
     enum wal_policy policy;
     int64_t now_ms;
+    /* Of the observer: */
+    uint64_t bytes;
+    uint64_t bytes_total;
+    unsigned told;
+    unsigned patience; /* it gives up when it was told so often; 0: never */
     /* What recovery gave back: */
     lsn_t seen;
     uint64_t wrong;
@@ -50,6 +55,17 @@ static bool visit(void *context, lsn_t lsn, struct slice frame)
     return true;
 }
 
+static bool observe(void *context, uint64_t bytes, uint64_t bytes_total)
+{
+    struct fixture *f = context;
+    if (bytes < f->bytes || bytes > bytes_total) f->wrong++;
+    if (f->told > 0 && bytes_total != f->bytes_total) f->wrong++;
+    f->bytes = bytes;
+    f->bytes_total = bytes_total;
+    f->told++;
+    return f->told != f->patience;
+}
+
 static void open_wal(struct fixture *f)
 {
     char problem[256];
@@ -60,7 +76,10 @@ static void open_wal(struct fixture *f)
         .policy = f->policy,
         .segment_bytes = f->segment_bytes,
         .random_seed = 7,
+        .observer = &(struct wal_observer){f, observe},
     };
+    f->told = 0;
+    f->bytes = 0;
     f->seen = 0;
     f->wrong = 0;
     f->wal = wal_open(&options, visit, f, &f->recovery, &f->status);
@@ -352,6 +371,49 @@ static void test_refused(void **state)
     assert_non_null(strstr(f->recovery.problem, "LSN 3"));
 }
 
+/* A recovery tells how far it is, up to the end; one that is given up, wherever it is, has changed
+ * nothing: the next one finds the same log, and the same epoch. */
+static void test_progress(void **state)
+{
+    struct fixture *f = *state;
+    struct wal_figures figures;
+    enum { BATCHES = 40, FRAMES = 10 };
+    for (int i = 0; i < BATCHES; i++) {
+        append(f, FRAMES);
+        assert_true(flush(f));
+    }
+    wal_measure(f->wal, &figures);
+    assert_true(figures.segments > 2);
+    uint64_t epoch = figures.epoch;
+    close_wal(f);
+    unsigned most = 0;
+    for (f->patience = 1; f->patience < BATCHES; f->patience += 7) {
+        open_wal(f);
+        assert_null(f->wal);
+        assert_int_equal(f->status, WAL_OPEN_CANCELLED);
+        assert_non_null(strstr(f->recovery.problem, "given up; nothing was changed"));
+        assert_int_equal(f->told, f->patience);
+        assert_true(f->seen > most && f->seen < BATCHES * FRAMES);
+        assert_int_equal(f->wrong, 0);
+        most = (unsigned)f->seen;
+        close_wal(f);
+    }
+    f->patience = BATCHES + 1; /* after the last batch, before anything is written */
+    open_wal(f);
+    assert_int_equal(f->status, WAL_OPEN_CANCELLED);
+    assert_int_equal(f->seen, BATCHES * FRAMES);
+    assert_int_equal(f->bytes, f->bytes_total);
+    close_wal(f);
+    f->patience = 0;
+    open_wal(f);
+    assert_int_equal(f->status, WAL_OPEN_OK);
+    assert_int_equal(f->told, BATCHES + 1);
+    assert_int_equal(f->seen, BATCHES * FRAMES);
+    assert_int_equal(f->wrong, 0);
+    wal_measure(f->wal, &figures);
+    assert_int_equal(figures.epoch, epoch + 1);
+}
+
 /* A byte of the manifest that is not what was written, or no manifest, is never a new log. */
 static void test_manifest_lost(void **state)
 {
@@ -432,6 +494,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_progress, setup, teardown),
     };
     return cmocka_run_group_tests_name("wal", tests, NULL, NULL);
 }

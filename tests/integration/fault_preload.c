@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DESCRIPTORS_MAX = 1024, BLOCK_BYTES = 4096, KEPT_MAX = 256 };
@@ -175,11 +176,24 @@ int close(int descriptor)
     return result;
 }
 
+static void wait_while_held(void)
+{
+    struct fault_page *p = find_page();
+    if (p == NULL) return;
+    for (;;) {
+        uint32_t from = __atomic_load_n(&p->held_from, __ATOMIC_ACQUIRE);
+        if (from == 0 || __atomic_load_n(&p->seen[FAULT_READ], __ATOMIC_RELAXED) < from) return;
+        __atomic_store_n(&p->held, from, __ATOMIC_RELEASE);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
 ssize_t pread(int descriptor, void *bytes, size_t size, off_t offset)
 {
     ssize_t (*next)(int, void *, size_t, off_t) =
         (ssize_t(*)(int, void *, size_t, off_t))original("pread");
     if (!is_tracked(descriptor)) return next(descriptor, bytes, size, offset);
+    wait_while_held();
     pthread_mutex_lock(&lock);
     ssize_t result =
         strikes(FAULT_READ, NULL, descriptor) ? -1 : next(descriptor, bytes, size, offset);

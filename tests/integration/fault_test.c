@@ -9,13 +9,11 @@
  * or absent; and no failure ever leaves a directory that is corrupt.
  *
  * FAULT_STEP=n strikes only each nth point (default 1). */
-#include "fault.h"
-
 #include "damage.h"
+#include "fault_page.h"
 #include "wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -25,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,7 +42,6 @@ enum outcome { NOT_SENT, ACKNOWLEDGED, REFUSED, UNKNOWN };
 
 struct world {
     struct server_process server;
-    char page_path[SERVER_PATH_SIZE];
     struct fault_page *page;
     enum outcome outcomes[TRACE];
     bool server_ended;
@@ -60,41 +56,18 @@ struct point {
 static const char *const call_names[FAULT_CALLS_COUNT] = {"open",   "read",   "write",     "sync",
                                                           "rename", "remove", "sync_names"};
 
-static void map_page(struct world *w)
-{
-    snprintf(w->page_path, sizeof w->page_path, "%.200s.fault", w->server.directory);
-    int file = open(w->page_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(file >= 0);
-    assert_int_equal(ftruncate(file, sizeof *w->page), 0);
-    w->page = mmap(NULL, sizeof *w->page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    assert_true(w->page != MAP_FAILED);
-    close(file);
-}
-
 static void world_init(struct world *w)
 {
     *w = (struct world){0};
     server_process_init(&w->server);
     server_process_option(&w->server, "--log-segment-size", "1mb");
-    const char *binary = getenv("IRMAK_SERVER");
-    if (binary == NULL || binary[0] == '\0') binary = "build/irmak-server";
-    char *absolute = realpath(binary, NULL);
-    assert_non_null(absolute);
-    *strrchr(absolute, '/') = '\0';
-    int size = snprintf(w->server.preload, SERVER_PATH_SIZE, "%s/test/integration/fault_preload.so",
-                        absolute);
-    assert_in_range(size, 1, SERVER_PATH_SIZE - 1);
-    assert_int_equal(access(w->server.preload, R_OK), 0);
-    free(absolute);
-    map_page(w);
-    memcpy(w->server.fault_file, w->page_path, sizeof w->page_path);
+    w->page = fault_page_open(&w->server);
 }
 
 static void world_deinit(struct world *w)
 {
     server_process_deinit(&w->server);
-    munmap(w->page, sizeof *w->page);
-    unlink(w->page_path);
+    fault_page_close(&w->server, w->page);
 }
 
 static void arm(struct world *w, const struct point *p, unsigned after)

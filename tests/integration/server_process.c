@@ -162,16 +162,16 @@ int server_process_connect(int port)
     return -1;
 }
 
-static bool answers_ping(int port)
+static bool answers_ping(int port, bool loading)
 {
     char answer[64] = {0};
     int descriptor = server_process_connect(port);
     if (descriptor < 0) return false;
-    bool good = write(descriptor, "PING\r\n", 6) == 6 &&
-                read(descriptor, answer, sizeof answer - 1) > 0 &&
-                (strncmp(answer, "+PONG", 5) == 0 || strncmp(answer, "-NOAUTH", 7) == 0);
+    bool answered =
+        write(descriptor, "PING\r\n", 6) == 6 && read(descriptor, answer, sizeof answer - 1) > 0;
     close(descriptor);
-    return good;
+    if (!answered || loading) return answered && strncmp(answer, "-LOADING", 8) == 0;
+    return strncmp(answer, "+PONG", 5) == 0 || strncmp(answer, "-NOAUTH", 7) == 0;
 }
 
 /* In the child: the world that the test wants for its server. A sanitizer would otherwise insist on
@@ -217,7 +217,7 @@ static void run_binary(struct server_process *server)
 }
 
 /* True if the process answers; false if it ended, with its status. */
-static bool launch(struct server_process *server, int *status)
+static bool launch(struct server_process *server, bool loading, int *status)
 {
     int64_t deadline = now_ms() + SERVER_START_MS;
     pid_t pid = fork();
@@ -229,7 +229,7 @@ static bool launch(struct server_process *server, int *status)
             server->pid = 0;
             return false;
         }
-        if (answers_ping(server->port) && waitpid(pid, status, WNOHANG) == 0) return true;
+        if (answers_ping(server->port, loading) && waitpid(pid, status, WNOHANG) == 0) return true;
         pause_briefly();
     }
     server_process_kill(server);
@@ -237,14 +237,14 @@ static bool launch(struct server_process *server, int *status)
     return false;
 }
 
-void server_process_start(struct server_process *server)
+static void start(struct server_process *server, bool loading)
 {
     int status = 0;
     bool port_is_fixed = server->port != 0;
     assert_int_equal(server->pid, 0);
     for (int attempt = 0; attempt < (port_is_fixed ? 1 : START_ATTEMPTS); attempt++) {
         if (!port_is_fixed) server->port = server_process_free_port();
-        if (launch(server, &status)) return;
+        if (launch(server, loading, &status)) return;
     }
     char *log = server_process_read_log(server);
     size_t size = strlen(log);
@@ -253,11 +253,21 @@ void server_process_start(struct server_process *server)
     fail_msg("%s does not start, status %#x", binary(), (unsigned)status);
 }
 
+void server_process_start(struct server_process *server)
+{
+    start(server, false);
+}
+
+void server_process_start_loading(struct server_process *server)
+{
+    start(server, true);
+}
+
 bool server_process_fails_to_start(struct server_process *server, int *status)
 {
     assert_int_equal(server->pid, 0);
     if (server->port == 0) server->port = server_process_free_port();
-    return !launch(server, status);
+    return !launch(server, false, status);
 }
 
 void server_process_crash_while_starting(struct server_process *server, unsigned delay_us)

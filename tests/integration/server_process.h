@@ -48,6 +48,9 @@ void server_process_configure(struct server_process *server, const char *text);
 /* Starts and waits until PING is answered (an error -NOAUTH is an answer). */
 void server_process_start(struct server_process *server);
 
+/* Starts and waits until PING is answered with LOADING. */
+void server_process_start_loading(struct server_process *server);
+
 /* Starts where no start is expected: true if the process ended by itself, with its status from
  * waitpid in '*status'; false if it answers PING. */
 bool server_process_fails_to_start(struct server_process *server, int *status);

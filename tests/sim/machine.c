@@ -108,6 +108,7 @@ bool machine_start(struct machine *m, const struct machine_options *options,
         .segment_bytes = options->segment_bytes,
         .random_seed = random_next(&m->random),
         .stream_block = options->stream_block,
+        .opened_ms = options->now_us / 1000,
     };
     m->db = db_open(&db, recovery, status);
     if (m->db == NULL) return false;
