@@ -27,7 +27,7 @@ struct item {
             text, sizeof(text) - 1 \
         }                          \
     }
-#define HEAD          ITEM(SAVE_HEAD, "\1\0\0\0\0\0\0\0\0")
+#define HEAD          ITEM(SAVE_HEAD, "\2\0\0\0\0\0\0\0\0")
 #define DATABASE_0    ITEM(SAVE_DATABASE, "\0")
 #define KEY(text)     ITEM(SAVE_STRING, text) /* flags, size of the name, name, value */
 #define ALL           "\0\0\0\0\0\0\4\0"      /* the position behind everything */
@@ -112,9 +112,9 @@ static const struct wrong wrongs[] = {
     {"no head", 0, 0, {DATABASE_0, GOOD_KEY, GOOD_SECTION, GOOD_END}},
     {"two heads", 0, 0, {HEAD, HEAD, DATABASE_0, GOOD_KEY, GOOD_SECTION, GOOD_END}},
     {"an empty head", 0, 0, {ITEM(SAVE_HEAD, "")}},
-    {"another version", 0, 0, {ITEM(SAVE_HEAD, "\2\0\0\0\0\0\0\0\0")}},
-    {"a head without a seed", 0, 0, {ITEM(SAVE_HEAD, "\1\0\0")}},
-    {"a head that goes on", 0, 0, {ITEM(SAVE_HEAD, "\1\0\0\0\0\0\0\0\0\0")}},
+    {"another version", 0, 0, {ITEM(SAVE_HEAD, "\1\0\0\0\0\0\0\0\0")}},
+    {"a head without a seed", 0, 0, {ITEM(SAVE_HEAD, "\2\0\0")}},
+    {"a head that goes on", 0, 0, {ITEM(SAVE_HEAD, "\2\0\0\0\0\0\0\0\0\0")}},
     {"an unknown kind", 0, 0, {HEAD, ITEM(10, "")}},
     {"no database number", 0, 0, {HEAD, ITEM(SAVE_DATABASE, "")}},
     {"database 16", 0, 0, {HEAD, ITEM(SAVE_DATABASE, "\20")}},

@@ -45,6 +45,7 @@ struct emission {
 struct save {
     const struct store *store;
     struct snapshot_writer *writer;
+    uint32_t *images;
     struct store_scan scan; /* where the walk stands; database DATABASES_COUNT: at the end */
     bool section_open;
     uint64_t section_keys;
@@ -62,11 +63,13 @@ struct save {
     uint64_t moved;
 };
 
-struct save *save_create(const struct store *store, uint64_t seed, struct snapshot_writer *writer)
+struct save *save_create(const struct store *store, uint64_t seed, struct snapshot_writer *writer,
+                         uint32_t *images)
 {
     struct save *s = memory_allocate_zeroed(sizeof *s);
     s->store = store;
     s->writer = writer;
+    s->images = images;
     s->database_said = DATABASES_COUNT;
     s->last = &s->first;
     for (unsigned i = 0; i < DATABASES_COUNT; i++) s->keys_total += store_count(store, i);
@@ -128,7 +131,15 @@ static struct frozen *queue(struct save *s, unsigned database)
     return f;
 }
 
-static void freeze(struct frozen *f, struct slice name, const struct value *value,
+/* A number that differs from those of the stream's images before. That it begins anew after 2^32
+ * does not matter: an image marks all that there is, so only the one before it can be mistaken. */
+static uint32_t next_image(struct save *s)
+{
+    if (++*s->images == 0) *s->images = 1;
+    return *s->images;
+}
+
+static void freeze(struct save *s, struct frozen *f, struct slice name, const struct value *value,
                    int64_t expiry_ms)
 {
     f->exists = true;
@@ -140,7 +151,7 @@ static void freeze(struct frozen *f, struct slice name, const struct value *valu
     case FORM_SHARED: f->shared = shared_acquire(value->shared); break;
     case FORM_BODY:
         CHECK(value->type == TYPE_STREAM);
-        f->image = stream_image_create(value->body);
+        f->image = stream_image_create(value->body, next_image(s));
         break;
     }
 }
@@ -160,7 +171,7 @@ static void visit(void *context, struct slice name, const struct value *value, i
     s->keys++;
     bool inside = value->form == FORM_BYTES || value->form == FORM_INTEGER;
     if (!inside || name.size > HEAD_BYTES_MAX) {
-        freeze(queue(s, s->scan.database), name, value, expiry_ms);
+        freeze(s, queue(s, s->scan.database), name, value, expiry_ms);
         return;
     }
     struct slice bytes = value->form == FORM_BYTES ? value->bytes : (struct slice){0};
@@ -180,7 +191,7 @@ void save_moved(struct save *s, const struct store_key *key, lsn_t lsn)
     buf_append_varint(&f->moved, lsn);
     buf_append_byte(&f->moved, exists ? 1 : 0);
     buf_append_bytes(&f->moved, key->name);
-    if (exists) freeze(f, key->name, &value, expiry_ms);
+    if (exists) freeze(s, f, key->name, &value, expiry_ms);
     s->moved++;
 }
 
@@ -247,9 +258,8 @@ static void emit_frozen(struct save *s)
         break;
     case FROZEN_PIECES:
         s->scratch.size = 0;
-        if (f->image != NULL && stream_image_next(f->image, &s->scratch, &body))
-            open_emission(s, SAVE_PIECE, &s->scratch, body);
-        else drop_first(s);
+        if (f->image == NULL || !stream_image_next(f->image, &s->scratch, &body)) drop_first(s);
+        else if (s->scratch.size + body.size > 0) open_emission(s, SAVE_PIECE, &s->scratch, body);
         break;
     }
 }

@@ -51,7 +51,7 @@ enum save_item {
     SAVE_END = 9,
 };
 
-enum { SAVE_VERSION = 1, SAVE_EXPIRES = 1, SAVE_INTEGER = 2 };
+enum { SAVE_VERSION = 2, SAVE_EXPIRES = 1, SAVE_INTEGER = 2 };
 
 enum { POSITION_SLOT_SHIFT = 32, POSITION_DATABASE_SHIFT = 46 };
 
@@ -63,8 +63,10 @@ static inline uint64_t save_position(unsigned database, uint16_t slot, uint64_t 
 
 struct save;
 
-/* The walk begins. 'seed' is the store's. The writer is borrowed. */
-struct save *save_create(const struct store *store, uint64_t seed, struct snapshot_writer *writer);
+/* The walk begins. 'seed' is the store's. The writer is borrowed, and *images: how many images of
+ * streams were made since the store is there, in all walks. */
+struct save *save_create(const struct store *store, uint64_t seed, struct snapshot_writer *writer,
+                         uint32_t *images);
 void save_destroy(struct save *s);
 
 /* Puts about 'bytes' more into the writer, the state being that of this LSN. True: that was the

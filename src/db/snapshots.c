@@ -20,6 +20,7 @@ struct snapshots {
     enum phase phase;
     struct snapshot_writer *writer; /* unless IDLE or PUBLISHING */
     struct save *save;              /* while WALKING */
+    uint32_t images;                /* see save_create */
     bool job;                       /* one is under way */
     bool failed;                    /* the file: the phase ends with its job */
     enum disk_status status;
@@ -86,7 +87,7 @@ bool snapshots_start(struct snapshots *x, int64_t now_ms)
     if (x->phase != PHASE_IDLE) return false;
     CHECK(x->save == NULL && x->writer == NULL);
     x->writer = wal_snapshot_create(x->options.wal, now_ms);
-    x->save = save_create(x->options.store, x->options.seed, x->writer);
+    x->save = save_create(x->options.store, x->options.seed, x->writer, &x->images);
     x->phase = PHASE_WALKING;
     x->failed = false;
     x->status = DISK_OK;

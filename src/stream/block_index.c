@@ -26,11 +26,32 @@ static void leaf_release(struct index_leaf *leaf)
     memory_free(leaf, leaf_size(leaf->capacity));
 }
 
-void index_deinit(struct block_index *x)
+void index_give_up_first_leaf(struct block_index *x)
 {
-    for (uint32_t i = 0; i < x->count; i++) leaf_release(x->root[x->start + i].leaf);
+    CHECK(x->count > 0);
+    leaf_release(x->root[x->start].leaf);
+    x->start++;
+    x->count--;
+}
+
+bool index_dismantle(struct block_index *x, size_t *steps)
+{
+    while (x->count > 0 && *steps > 0) {
+        const struct index_leaf *leaf = x->root[x->start].leaf;
+        size_t cost = leaf->references > 1 ? 1 : leaf->count;
+        index_give_up_first_leaf(x);
+        *steps -= cost < *steps ? cost : *steps;
+    }
+    if (x->count > 0) return false;
     memory_free(x->root, root_size(x));
     *x = (struct block_index){0};
+    return true;
+}
+
+void index_deinit(struct block_index *x)
+{
+    size_t all = SIZE_MAX;
+    CHECK(index_dismantle(x, &all));
 }
 
 void index_freeze(const struct block_index *x, struct block_index *copy)

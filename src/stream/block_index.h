@@ -61,6 +61,14 @@ struct index_place {
 
 void index_deinit(struct block_index *x);
 
+/* Gives up leaves, the first one first, until *steps blocks are gone, by which it is lowered (the
+ * last leaf may take it below zero: then 0). True: nothing is left. After the first call nothing
+ * else is allowed, but to read what is still there. */
+bool index_dismantle(struct block_index *x, size_t *steps);
+
+/* The same for the first leaf alone. */
+void index_give_up_first_leaf(struct block_index *x);
+
 /* *copy shares everything but the root; index_deinit it. */
 void index_freeze(const struct block_index *x, struct block_index *copy);
 

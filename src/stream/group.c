@@ -6,6 +6,7 @@
 #include "stream/group.h"
 
 #include "base/memory.h"
+#include "stream/image.h"
 
 enum {
     DELIVERY_FEW = 128,      /* IDs that need no allocation */
@@ -33,6 +34,14 @@ static struct stream_group *must_find(const struct stream *s, struct slice name)
 {
     struct stream_group *g = find(s, name);
     CHECK(g != NULL);
+    return g;
+}
+
+/* The same for a change: an image of the stream gets what it needs of the group first. */
+static struct stream_group *change(struct stream *s, struct slice name)
+{
+    struct stream_group *g = must_find(s, name);
+    if (s->image != NULL) image_before_group(s->image, g);
     return g;
 }
 
@@ -188,6 +197,7 @@ void stream_group_create(struct stream *s, struct slice name, struct stream_id l
     name_entry_init(&g->entry, name);
     g->last_delivered = last_delivered;
     set_entries_read(s, g, entries_read);
+    if (s->image != NULL) g->image = s->image->number;
     name_index_insert(&s->groups, &g->entry);
     s->groups_bytes += name_index_memory_bytes(&s->groups) - before + group_bytes(g);
 }
@@ -195,7 +205,7 @@ void stream_group_create(struct stream *s, struct slice name, struct stream_id l
 void stream_group_set_id(struct stream *s, struct slice name, struct stream_id last_delivered,
                          int64_t entries_read)
 {
-    struct stream_group *g = must_find(s, name);
+    struct stream_group *g = change(s, name);
     g->last_delivered = last_delivered;
     set_entries_read(s, g, entries_read);
 }
@@ -203,7 +213,7 @@ void stream_group_set_id(struct stream *s, struct slice name, struct stream_id l
 void stream_group_restore_entries_read(struct stream *s, struct slice name, uint64_t entries_read,
                                        bool exact)
 {
-    struct stream_group *g = must_find(s, name);
+    struct stream_group *g = change(s, name);
     g->entries_read = entries_read;
     g->entries_read_exact = exact;
 }
@@ -214,33 +224,40 @@ static void consumer_free(struct stream_consumer *c)
     memory_free(c, sizeof *c);
 }
 
-static void group_free(struct stream_group *g)
+bool group_dismantle(struct stream_group *g, size_t *steps)
 {
-    pending_deinit(&g->pending);
-    for (uint32_t i = 0; i < g->consumers.count; i++)
-        consumer_free(consumer_of(g->consumers.members[i]));
-    name_index_deinit(&g->consumers);
+    struct name_index *consumers = &g->consumers;
+    if (!pending_dismantle(&g->pending, steps)) return false; /* it knows the consumers */
+    for (; consumers->count > 0 && *steps > 0; consumers->count--, (*steps)--)
+        consumer_free(consumer_of(consumers->members[consumers->count - 1]));
+    if (consumers->count > 0) return false;
+    name_index_deinit(consumers);
     name_entry_deinit(&g->entry);
     memory_free(g, sizeof *g);
+    return true;
 }
 
 bool stream_group_destroy(struct stream *s, struct slice name)
 {
     struct stream_group *g = find(s, name);
     if (g == NULL) return false;
-    size_t before = name_index_memory_bytes(&s->groups);
+    if (s->image != NULL) image_before_group(s->image, g);
+    size_t all = SIZE_MAX, before = name_index_memory_bytes(&s->groups);
     s->groups_bytes -= group_bytes(g);
     name_index_remove(&s->groups, &g->entry);
     s->groups_bytes += name_index_memory_bytes(&s->groups) - before;
-    group_free(g);
+    if (g->pending.watch != NULL) image_take_group(g);
+    else CHECK(group_dismantle(g, &all));
     return true;
 }
 
-void stream_groups_destroy(struct stream *s)
+bool stream_groups_dismantle(struct stream *s, size_t *steps)
 {
-    for (uint32_t i = 0; i < s->groups.count; i++) group_free(group_of(s->groups.members[i]));
-    name_index_deinit(&s->groups);
-    s->groups_bytes = 0;
+    struct name_index *groups = &s->groups;
+    for (; groups->count > 0; groups->count--)
+        if (!group_dismantle(group_of(groups->members[groups->count - 1]), steps)) return false;
+    name_index_deinit(groups);
+    return true;
 }
 
 /* ---- consumers ---- */
@@ -264,7 +281,7 @@ struct stream_consumer *group_restore_consumer(struct stream *s, struct stream_g
 
 void stream_consumer_create(struct stream *s, struct slice group, struct slice name, int64_t now_ms)
 {
-    (void)group_restore_consumer(s, must_find(s, group), name, now_ms, -1);
+    (void)group_restore_consumer(s, change(s, group), name, now_ms, -1);
 }
 
 static struct stream_consumer *must_find_consumer(const struct stream_group *g, struct slice name)
@@ -276,7 +293,7 @@ static struct stream_consumer *must_find_consumer(const struct stream_group *g, 
 
 uint64_t stream_consumer_destroy(struct stream *s, struct slice group, struct slice name)
 {
-    struct stream_group *g = must_find(s, group);
+    struct stream_group *g = change(s, group);
     struct stream_consumer *c = must_find_consumer(g, name);
     size_t before = group_bytes(g);
     uint64_t removed = pending_remove_owned(&g->pending, &c->owner);
@@ -290,7 +307,7 @@ uint64_t stream_consumer_destroy(struct stream *s, struct slice group, struct sl
 
 void stream_consumer_seen(struct stream *s, struct slice group, struct slice name, int64_t now_ms)
 {
-    must_find_consumer(must_find(s, group), name)->seen_ms = now_ms;
+    must_find_consumer(change(s, group), name)->seen_ms = now_ms;
 }
 
 /* ---- pending entries ---- */
@@ -334,7 +351,7 @@ static bool read_delivery(const struct stream *s, const struct stream_group *g,
 
 bool stream_group_deliver(struct stream *s, const struct stream_delivery *d)
 {
-    struct stream_group *g = must_find(s, d->group);
+    struct stream_group *g = change(s, d->group);
     struct stream_consumer *c = must_find_consumer(g, d->consumer);
     if (d->count == 0 || d->count > s->length) return false;
 
@@ -361,7 +378,7 @@ bool stream_group_deliver(struct stream *s, const struct stream_delivery *d)
 uint64_t stream_group_acknowledge(struct stream *s, struct slice group, const struct stream_id *ids,
                                   size_t count)
 {
-    struct stream_group *g = must_find(s, group);
+    struct stream_group *g = change(s, group);
     size_t before = group_bytes(g);
     uint64_t removed = pending_remove(&g->pending, ids, count);
     CHECK(removed <= count);
@@ -394,7 +411,7 @@ static uint64_t next_deliveries(const struct stream_claim *claim, uint64_t deliv
 
 void stream_group_claim(struct stream *s, const struct stream_claim *claim)
 {
-    struct stream_group *g = must_find(s, claim->group);
+    struct stream_group *g = change(s, claim->group);
     size_t before = group_bytes(g);
     uint32_t owner = PENDING_UNOWNED;
     if (!claim->unowned) { /* an empty name is a name */

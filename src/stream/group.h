@@ -23,6 +23,7 @@ struct stream_group {
     struct name_index consumers;
     struct stream_bookmark bookmark; /* where the last delivery ended */
     size_t consumers_bytes;          /* of the consumers and their names */
+    uint32_t image; /* number of the image that has it, or that it is younger than */
 };
 
 /* For loaders (stream_load.c): a consumer and pending entries as they were. The name is not there
@@ -32,6 +33,10 @@ struct stream_consumer *group_restore_consumer(struct stream *s, struct stream_g
                                                int64_t active_ms);
 void group_restore_pending(struct stream *s, struct stream_group *g,
                            const struct pending_item *items, size_t count);
+
+/* Frees up to *steps parts of a group that no stream has any more, which is lowered by what was
+ * done; true when it is gone. After the first call nothing else is allowed. */
+bool group_dismantle(struct stream_group *g, size_t *steps);
 
 /* What the public functions show of a pending item. */
 struct stream_pending group_show(const struct stream_group *g, const struct pending_item *item);

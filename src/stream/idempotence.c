@@ -14,7 +14,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "stream/stream_state.h"
+#include "stream/image.h"
 
 #include <assert.h>
 
@@ -44,6 +44,7 @@ struct producer {
     uint32_t start;
     uint32_t count;
     uint32_t capacity;
+    uint32_t image; /* number of the image that has it, or that it is younger than */
 };
 
 struct idempotence {
@@ -228,9 +229,36 @@ static struct producer *find_producer(const struct idempotence *x, struct slice 
     return producer_of(name_index_get(&x->producers, name));
 }
 
-static struct producer *add_producer(struct idempotence *x, struct slice name)
+/* Before a change of the producer: an image gets what it remembers. */
+static void show(const struct stream *s, struct producer *p)
 {
+    if (s->image == NULL || p->image == s->image->number) return;
+    p->image = s->image->number;
+    struct stream_idmp_walk w = {0};
+    CHECK(name_index_find(&s->idempotence->producers, p->entry.name, &w.producer_next));
+    if (p->count > 0) image_add_producer(s->image, s, w);
+}
+
+bool stream_idmp_show(struct stream *s, struct buf *after, uint32_t count)
+{
+    const struct idempotence *x = s->idempotence;
+    uint32_t i = 0;
+    if (x == NULL) return false;
+    if (after->size > 0 && name_index_find(&x->producers, buf_slice(after), &i)) i++;
+    for (; i < x->producers.count && count > 0; i++, count--) {
+        struct producer *p = producer_of(x->producers.members[i]);
+        show(s, p);
+        after->size = 0;
+        buf_append(after, p->entry.name);
+    }
+    return i < x->producers.count;
+}
+
+static struct producer *add_producer(struct stream *s, struct slice name)
+{
+    struct idempotence *x = s->idempotence;
     struct producer *p = memory_allocate_zeroed(sizeof *p);
+    if (s->image != NULL) p->image = s->image->number;
     name_entry_init(&p->entry, name);
     name_index_insert(&x->producers, &p->entry);
     x->memory_bytes += sizeof *p + name.size;
@@ -248,25 +276,35 @@ static void free_producer(struct idempotence *x, struct producer *p)
     memory_free(p, sizeof *p);
 }
 
-static void forget_all(struct idempotence *x)
+/* Frees producers until *steps iids are gone, by which it is lowered; true: there are none left. */
+static bool forget(struct idempotence *x, size_t *steps)
 {
-    for (uint32_t i = 0; i < x->producers.count; i++)
-        free_producer(x, producer_of(x->producers.members[i]));
-    name_index_deinit(&x->producers);
+    struct name_index *producers = &x->producers;
+    for (; producers->count > 0 && *steps > 0; producers->count--) {
+        struct producer *p = producer_of(producers->members[producers->count - 1]);
+        size_t cost = p->count + 1u;
+        free_producer(x, p);
+        *steps -= cost < *steps ? cost : *steps;
+    }
+    if (producers->count > 0) return false;
+    name_index_deinit(producers);
     CHECK(x->iids == 0);
     CHECK(x->memory_bytes == sizeof *x);
+    return true;
 }
 
 /* Looks after one producer that is not 'busy'. */
-static void sweep(struct idempotence *x, const struct producer *busy,
+static void sweep(const struct stream *s, const struct producer *busy,
                   const struct stream_idmp_record *record)
 {
+    struct idempotence *x = s->idempotence;
     if (x->sweep >= x->producers.count) x->sweep = 0;
     struct producer *p = producer_of(x->producers.members[x->sweep]);
     if (p == busy) {
         x->sweep++;
         return;
     }
+    show(s, p);
     if (!drop_expired(x, p, record, SWEEP_IIDS_MAX)) return;
     if (p->count > 0) {
         x->sweep++;
@@ -276,12 +314,13 @@ static void sweep(struct idempotence *x, const struct producer *busy,
     free_producer(x, p);
 }
 
-void stream_idmp_destroy(struct stream *s)
+bool stream_idmp_dismantle(struct stream *s, size_t *steps)
 {
-    if (s->idempotence == NULL) return;
-    forget_all(s->idempotence);
+    if (s->idempotence == NULL) return true;
+    if (!forget(s->idempotence, steps)) return false;
     memory_free(s->idempotence, sizeof *s->idempotence);
     s->idempotence = NULL;
+    return true;
 }
 
 /* ---- reading ---- */
@@ -338,8 +377,9 @@ void stream_idmp_record(struct stream *s, const struct stream_idmp_record *recor
     CHECK(record->limits.count_max > 0 && record->limits.count_max <= STREAM_IDMP_COUNT_MAX);
     struct idempotence *x = ensure(s);
     struct producer *p = find_producer(x, record->producer);
-    if (p == NULL) p = add_producer(x, record->producer);
+    if (p == NULL) p = add_producer(s, record->producer);
     x->recent = p;
+    show(s, p);
     drop_expired(x, p, record, UINT32_MAX);
 
     uint32_t hash = hash_of(record->iid);
@@ -348,7 +388,7 @@ void stream_idmp_record(struct stream *s, const struct stream_idmp_record *recor
     else append(x, p, record->iid, hash, record->id);
     while (p->count > record->limits.count_max) drop_oldest(x, p);
     x->added++;
-    sweep(x, p, record);
+    sweep(s, p, record);
 }
 
 void stream_idmp_count_duplicate(struct stream *s)
@@ -362,7 +402,10 @@ void stream_idmp_configure(struct stream *s, struct stream_idmp_limits limits, b
     CHECK(limits.count_max <= STREAM_IDMP_COUNT_MAX);
     struct idempotence *x = ensure(s);
     x->limits = limits;
-    if (clear) forget_all(x);
+    if (!clear) return;
+    size_t all = SIZE_MAX;
+    for (uint32_t i = 0; i < x->producers.count; i++) show(s, producer_of(x->producers.members[i]));
+    CHECK(forget(x, &all));
 }
 
 void stream_idmp_restore(struct stream *s, uint64_t added, uint64_t duplicates)
@@ -378,7 +421,7 @@ bool stream_idmp_restore_iid(struct stream *s, struct slice producer, struct sli
     if (producer.size == 0 || iid.size == 0 || iid.size > UINT32_MAX) return false;
     struct idempotence *x = ensure(s);
     struct producer *p = find_producer(x, producer);
-    if (p == NULL) p = add_producer(x, producer);
+    if (p == NULL) p = add_producer(s, producer);
     uint32_t hash = hash_of(iid);
     if (p->count == STREAM_IDMP_COUNT_MAX) return false;
     if (p->count > 0 && p->slots[find_slot(p, iid, hash)] != 0) return false;

@@ -57,6 +57,11 @@ struct stream_idmp_walk {
 };
 bool stream_idmp_walk_next(const struct stream *s, struct stream_idmp_walk *w);
 
+/* For images (image.h): gives the image the producers after the one of the name in *after (empty:
+ * from the first), looking at up to 'count'. True: there are more. */
+struct buf;
+bool stream_idmp_show(struct stream *s, struct buf *after, uint32_t count);
+
 /* ---- changes; the caller is db/ ---- */
 
 /* The message has become the entry 'id'; an older entry of the same iid is forgotten. */

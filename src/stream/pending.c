@@ -117,11 +117,31 @@ static void count_owned(struct pending_list *p, uint32_t number, int64_t change)
 
 /* ---- chunks ---- */
 
+/* Before a change of the chunk. */
+static void show(const struct pending_list *p, struct pending_chunk *c)
+{
+    if (p->watch == NULL || c->seen == p->watch->number) return;
+    p->watch->before(p->watch, c);
+    c->seen = p->watch->number;
+}
+
+bool pending_show(struct pending_list *p, struct stream_id *from, uint32_t count)
+{
+    uint32_t i = chunk_array_upper_bound(&p->chunks, *from);
+    CHECK(p->watch != NULL);
+    if (i > 0) i--;
+    for (; i < p->chunks.count && count > 0; i++, count--) show(p, chunk_at(&p->chunks, i));
+    if (i == p->chunks.count) return false;
+    *from = chunk_at(&p->chunks, i)->first;
+    return true;
+}
+
 static struct pending_chunk *add_chunk(struct pending_list *p, uint32_t i,
                                        const struct pending_item *items, uint32_t count,
                                        uint32_t capacity)
 {
     struct pending_chunk *c = chunk_create(items, count, capacity, &p->memory_bytes);
+    c->seen = p->watch == NULL ? 0 : p->watch->number;
     heap_add(p, c);
     chunk_array_insert(&p->chunks, i, c, &p->memory_bytes);
     return c;
@@ -130,21 +150,32 @@ static struct pending_chunk *add_chunk(struct pending_list *p, uint32_t i,
 static void drop_chunk(struct pending_list *p, uint32_t i)
 {
     struct pending_chunk *c = chunk_at(&p->chunks, i);
+    CHECK(p->watch == NULL || c->seen == p->watch->number);
     heap_drop(p, c);
     chunk_array_remove(&p->chunks, i, &p->memory_bytes);
     chunk_destroy(c, &p->memory_bytes);
 }
 
-void pending_deinit(struct pending_list *p)
+bool pending_dismantle(struct pending_list *p, size_t *steps)
 {
-    for (uint32_t i = 0; i < p->chunks.count; i++)
-        chunk_destroy(chunk_at(&p->chunks, i), &p->memory_bytes);
+    struct chunk_array *a = &p->chunks;
+    CHECK(p->watch == NULL);
+    for (; a->count > 0 && *steps > 0; a->count--, (*steps)--)
+        chunk_destroy(chunk_at(a, a->count - 1), &p->memory_bytes);
+    if (a->count > 0) return false;
     chunk_array_deinit(&p->chunks, &p->memory_bytes);
     for (uint32_t i = 0; i < p->owners_capacity; i++)
         if (p->owners[i] != NULL) chunk_array_deinit(&p->owners[i]->chunks, &p->memory_bytes);
     memory_free(p->heap, p->heap_capacity * sizeof *p->heap);
     memory_free(p->owners, p->owners_capacity * sizeof(struct pending_owner *));
     *p = (struct pending_list){0};
+    return true;
+}
+
+void pending_deinit(struct pending_list *p)
+{
+    size_t all = SIZE_MAX;
+    CHECK(pending_dismantle(p, &all));
 }
 
 /* Moves the upper half of a full chunk into a chunk of its own. */
@@ -152,6 +183,7 @@ static void split(struct pending_list *p, uint32_t i)
 {
     struct pending_item items[PENDING_CHUNK_ENTRIES];
     struct pending_chunk *left = chunk_at(&p->chunks, i);
+    show(p, left);
     uint32_t half = left->count / 2u;
     uint32_t rest = left->count - half;
     chunk_load(left, items);
@@ -173,6 +205,8 @@ static void merge(struct pending_list *p, uint32_t i)
     uint32_t count = left->count;
     uint32_t sum = count + right->count;
     CHECK(sum <= PENDING_CHUNK_ENTRIES);
+    show(p, left);
+    show(p, right);
     chunk_load(left, items);
     chunk_load(right, items + count);
     for (uint32_t j = count; j < sum; j++) {
@@ -257,6 +291,7 @@ static void replace(struct pending_list *p, uint32_t i, uint32_t e, const struct
 {
     struct pending_chunk *c = chunk_at(&p->chunks, i);
     uint32_t before = chunk_owner(c, e);
+    show(p, c);
     if (!chunk_replace(c, e, item)) {
         struct pending_item items[PENDING_CHUNK_ENTRIES];
         chunk_load(c, items);
@@ -279,6 +314,7 @@ static void insert(struct pending_list *p, uint32_t i, uint32_t e, const struct 
     struct pending_item items[PENDING_CHUNK_ENTRIES];
     struct pending_chunk *c = chunk_at(&p->chunks, i);
     CHECK(e <= c->count && c->count < PENDING_CHUNK_ENTRIES);
+    show(p, c);
     uint32_t count = c->count + 1u;
     uint32_t capacity = c->capacity >= count ? c->capacity : c->capacity * 2u;
     if (capacity > PENDING_CHUNK_ENTRIES) capacity = PENDING_CHUNK_ENTRIES;
@@ -295,6 +331,7 @@ static void append(struct pending_list *p, const struct pending_item *item)
 {
     uint32_t last = p->chunks.count - 1;
     struct pending_chunk *c = chunk_at(&p->chunks, last);
+    show(p, c);
     bool older = item->owner == PENDING_UNOWNED || item->delivery_ms < c->oldest_ms;
     if (chunk_append(c, item)) {
         if (older) heap_fix(p, c, p->chunks.count);
@@ -350,6 +387,7 @@ static void remove_marked(struct pending_list *p, uint32_t i, const uint64_t gon
     uint32_t owners[PENDING_CHUNK_ENTRIES];
     uint32_t owners_count = 0;
     uint32_t removed = 0;
+    show(p, c);
     for (uint32_t word = 0; word < 2; word++) {
         for (uint64_t bits = gone[word]; bits != 0; bits &= bits - 1) {
             uint32_t owner = chunk_owner(c, word * 64 + (uint32_t)__builtin_ctzll(bits));

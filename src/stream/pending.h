@@ -56,10 +56,18 @@ struct pending_chunk {
     int64_t oldest_ms; /* of the unowned entries if there are any, else of all */
     void *columns;
     uint32_t heap_position;
+    uint32_t seen; /* number of the watch that has seen it, or under which it was made */
     uint16_t unowned;
     uint8_t count;
     uint8_t capacity;
     bool wide;
+};
+
+/* Somebody who wants each chunk as it is now: 'before' is told of a chunk before the first change
+ * of it, and of a chunk that goes. Numbers are not 0 and differ from all earlier ones. */
+struct pending_watch {
+    uint32_t number;
+    void (*before)(struct pending_watch *watch, const struct pending_chunk *c);
 };
 
 /* Chunks sorted by ID, with a free front. */
@@ -85,10 +93,19 @@ struct pending_list {
     struct pending_owner **owners; /* by number; NULL: free */
     uint64_t count;
     uint64_t unowned;
-    size_t memory_bytes; /* of everything here, and of the owners' arrays */
+    size_t memory_bytes;         /* of everything here, and of the owners' arrays */
+    struct pending_watch *watch; /* NULL, or borrowed */
 };
 
 void pending_deinit(struct pending_list *p); /* the owners' arrays too */
+
+/* Frees up to *steps chunks, which is lowered by what was done; true when nothing is left. After
+ * the first call nothing else is allowed. */
+bool pending_dismantle(struct pending_list *p, size_t *steps);
+
+/* Tells the watch of the chunks that it has not seen, from the one that can hold *from on, looking
+ * at up to 'count' of them. True: there are more, and *from is where to go on. */
+bool pending_show(struct pending_list *p, struct stream_id *from, uint32_t count);
 
 void pending_owner_add(struct pending_list *p, struct pending_owner *owner);    /* numbers it */
 void pending_owner_remove(struct pending_list *p, struct pending_owner *owner); /* owns nothing */

@@ -1,8 +1,8 @@
 /* pending_test.c - the list of pending entries where the model test seldom comes: chunks that
  * become wide and narrow again, split and merge; what an entry costs. */
-#include "stream/pending.h"
-
 #include "base/memory.h"
+#include "base/random.h"
+#include "stream/pending_chunk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -168,12 +168,82 @@ static void test_order_of_delivery(void **state)
     finish(&f);
 }
 
+/* ---- a watch ---- */
+
+struct watcher {
+    struct pending_watch watch; /* first */
+    struct pending_list seen;   /* what it was shown */
+    struct pending_owner owners[OWNERS];
+};
+
+static void note(struct pending_watch *watch, const struct pending_chunk *c)
+{
+    struct watcher *w = (struct watcher *)(void *)watch;
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct pending_item item, twice;
+        chunk_get(c, i, &item);
+        assert_false(pending_get(&w->seen, item.id, &twice));
+        pending_put(&w->seen, &item);
+    }
+}
+
+/* Odd seeds make the list grow, also at its ends. */
+static void change(struct fixture *f, struct random *r, uint64_t ids, bool grows)
+{
+    uint64_t ms = ids / 4 + random_below(r, ids / 2);
+    uint64_t run = random_below(r, 8) == 0 ? 40 : 1;
+    if (grows && random_below(r, 8) == 0) ms = 1 + random_below(r, ids);
+    bool removes = random_below(r, grows ? 9 : 2) == 0, owned = random_below(r, 9) > 0;
+    for (uint64_t i = 0; i < run; i++) {
+        struct stream_id id = {ms + i, 0};
+        if (removes) pending_remove(&f->list, &id, 1);
+        else put(f, ms + i, owned ? (uint32_t)random_below(r, OWNERS) : PENDING_UNOWNED, 5);
+    }
+    if (random_below(r, 500) == 0) pending_remove_owned(&f->list, &f->owners[1]);
+}
+
+/* Whatever changes, and when: who watches has seen, at the end of his steps, exactly what was there
+ * when he began. */
+static void test_watch(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 100; seed++) {
+        struct random r = {seed};
+        struct fixture f;
+        struct stream_id from = STREAM_ID_MIN;
+        struct pending_item item, seen;
+        uint64_t ids = 20 + random_below(&r, 3000), count = 0;
+        begin(&f);
+        for (uint64_t i = 0; i < ids / (1 + seed % 2 * 8); i++) change(&f, &r, ids, seed % 2);
+        struct watcher w = {.watch = {(uint32_t)seed, note}};
+        for (int i = 0; i < OWNERS; i++) pending_owner_add(&w.seen, &w.owners[i]);
+        struct pending_item *before = memory_allocate(ids * 2 * sizeof *before);
+        struct pending_place place = pending_seek(&f.list.chunks, STREAM_ID_MIN);
+        while (pending_next(&place, INT64_MAX, &item)) before[count++] = item;
+        f.list.watch = &w.watch;
+        do {
+            for (uint64_t i = random_below(&r, 1 + ids / 2); i > 0; i--)
+                change(&f, &r, ids, seed % 2);
+        } while (pending_show(&f.list, &from, (uint32_t)random_below(&r, 3)));
+        f.list.watch = NULL;
+        assert_int_equal(w.seen.count, count);
+        for (uint64_t i = 0; i < count; i++) {
+            assert_true(pending_get(&w.seen, before[i].id, &seen));
+            assert_int_equal(pending_compare_age(&seen, &before[i]), 0);
+            assert_int_equal(seen.owner, before[i].owner);
+        }
+        memory_free(before, ids * 2 * sizeof *before);
+        pending_deinit(&w.seen);
+        finish(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_is_too_large), cmocka_unit_test(test_seeking_between_keys),
         cmocka_unit_test(test_falling_ids),          cmocka_unit_test(test_memory_of_an_entry),
-        cmocka_unit_test(test_order_of_delivery),
+        cmocka_unit_test(test_order_of_delivery),    cmocka_unit_test(test_watch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

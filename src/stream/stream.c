@@ -5,7 +5,7 @@
  * shares it. A tail that a view shares is copied while it is small, else left as it is and a new
  * block begun, so that an append never copies more than STREAM_TAIL_COPY_MAX. */
 #include "base/memory.h"
-#include "stream/stream_state.h"
+#include "stream/image.h"
 
 #include <assert.h>
 
@@ -14,19 +14,30 @@ enum {
     STREAM_TAIL_GUESS_MAX = 8 * 1024, /* a new tail is at first as large as the last one, up to */
 };
 
-static_assert(sizeof(struct stream) <= 120, "a stream of one entry stays small");
+static_assert(sizeof(struct stream) <= 128, "a stream of one entry stays small");
 
 struct stream *stream_create(void)
 {
     return memory_allocate_zeroed(sizeof(struct stream));
 }
 
+bool stream_dismantle(struct stream *s, size_t *steps)
+{
+    if (s->image != NULL) {
+        image_take_stream(s->image);
+        return true;
+    }
+    if (!stream_groups_dismantle(s, steps)) return false;
+    if (!stream_idmp_dismantle(s, steps)) return false;
+    if (!index_dismantle(&s->blocks, steps)) return false;
+    memory_free(s, sizeof *s);
+    return true;
+}
+
 void stream_destroy(struct stream *s)
 {
-    stream_groups_destroy(s);
-    stream_idmp_destroy(s);
-    index_deinit(&s->blocks);
-    memory_free(s, sizeof *s);
+    size_t all = SIZE_MAX;
+    CHECK(stream_dismantle(s, &all));
 }
 
 /* ---- reading ---- */

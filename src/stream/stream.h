@@ -34,6 +34,11 @@ enum {
 struct stream *stream_create(void);
 void stream_destroy(struct stream *s);
 
+/* Destroys a stream bit by bit: frees about *steps parts of it (blocks, chunks of pending entries,
+ * consumers, iids), lowers *steps by what was done, and returns true when the stream is gone, or
+ * somebody else's who will free it. After the first call nothing else is allowed. */
+bool stream_dismantle(struct stream *s, size_t *steps);
+
 /* ---- reading ---- */
 
 uint64_t stream_length(const struct stream *s);

@@ -79,8 +79,12 @@ static void change_group(struct stream *s, struct random *r)
         stream_group_create(s, group, STREAM_ID_MIN, read);
     } else if (stream_consumer_find(g, consumer) == NULL) {
         stream_consumer_create(s, group, consumer, (int64_t)random_below(r, 99));
+    } else if (random_below(r, 80) == 0) {
+        stream_group_destroy(s, group);
     } else if (random_below(r, 40) == 0) {
         stream_consumer_destroy(s, group, consumer);
+    } else if (random_below(r, 20) == 0) {
+        stream_consumer_seen(s, group, consumer, (int64_t)random_below(r, 99));
     } else if (random_below(r, 2) == 0) {
         deliver(s, r, group, consumer);
     } else {
@@ -91,7 +95,11 @@ static void change_group(struct stream *s, struct random *r)
 static void record_message(struct stream *s, struct random *r)
 {
     char producer[16], iid[16];
-    snprintf(producer, sizeof producer, "p%d", (int)random_below(r, 3));
+    if (random_below(r, 60) == 0) {
+        struct stream_idmp_limits limits = {(uint32_t)random_below(r, 9), 0};
+        stream_idmp_configure(s, limits, random_below(r, 2) == 0);
+    }
+    snprintf(producer, sizeof producer, "p%d", (int)random_below(r, 12));
     snprintf(iid, sizeof iid, "i%d", (int)random_below(r, 400));
     struct stream_idmp_record record = {
         slice_of(producer), slice_of(iid), stream_last_id(s), {STREAM_IDMP_DURATION_S_MAX, 300}};
@@ -121,19 +129,22 @@ static void append(struct stream *s, struct random *r)
     stream_append(s, id, items.slices, items.count, &limits);
 }
 
+static void change(struct stream *s, struct random *r, bool producers)
+{
+    uint64_t kind = random_below(r, 10);
+    if (kind < 5) append(s, r);
+    else if (kind < 8) change_group(s, r);
+    else remove_entries(s, r);
+    if (producers && kind >= 8) record_message(s, r);
+}
+
+/* A third of them have no producers. */
 static struct stream *random_stream(uint64_t seed)
 {
     struct random r = {seed};
     struct stream *s = stream_create();
     uint64_t steps = random_below(&r, STEPS_MAX);
-    bool producers = seed % 3 != 1;
-    for (uint64_t i = 0; i < steps; i++) {
-        uint64_t kind = random_below(&r, 10);
-        if (kind < 5) append(s, &r);
-        else if (kind < 8) change_group(s, &r);
-        else remove_entries(s, &r);
-        if (producers && kind == 9) record_message(s, &r);
-    }
+    for (uint64_t i = 0; i < steps; i++) change(s, &r, seed % 3 != 1);
     if (seed % 7 == 0) stream_trim_before(s, STREAM_ID_MIN); /* an empty stream with a past */
     stream_check(s);
     return s;
@@ -152,21 +163,24 @@ static struct slice piece_at(const struct pieces *p, size_t i)
     return (struct slice){p->bytes.data + p->starts[i], p->starts[i + 1] - p->starts[i]};
 }
 
-static void take_pieces(struct stream_image *image, struct pieces *p)
+/* False: there is none any more. */
+static bool take_piece(struct stream_image *image, struct pieces *p)
 {
     struct slice body;
-    *p = (struct pieces){0};
-    while (stream_image_next(image, &p->bytes, &body)) {
-        buf_append(&p->bytes, body);
-        assert_true(++p->count <= PIECES_MAX);
-        p->starts[p->count] = p->bytes.size;
-    }
+    if (!stream_image_next(image, &p->bytes, &body)) return false;
+    buf_append(&p->bytes, body);
+    if (p->bytes.size == p->starts[p->count]) return true; /* none this time */
+    assert_true(++p->count <= PIECES_MAX);
+    p->starts[p->count] = p->bytes.size;
+    return true;
 }
 
-static void take_stream(const struct stream *s, struct pieces *p)
+static void take_stream(struct stream *s, struct pieces *p)
 {
-    struct stream_image *image = stream_image_create(s);
-    take_pieces(image, p);
+    static uint32_t number = 1000; /* of the images of all tests */
+    struct stream_image *image = stream_image_create(s, ++number);
+    *p = (struct pieces){0};
+    while (take_piece(image, p)) continue;
     stream_image_destroy(image);
 }
 
@@ -195,82 +209,218 @@ static struct stream *load(const struct pieces *p)
     return s;
 }
 
-static void assert_same_entries(const struct stream *a, const struct stream *b)
+/* ---- all that a client can see of a stream, as bytes ---- */
+
+static void show_id(struct buf *out, struct stream_id id)
 {
-    struct stream_walk x, y;
-    struct stream_range all = {STREAM_ID_MIN, STREAM_ID_MAX};
-    stream_walk_begin(&x, a, all, false);
-    stream_walk_begin(&y, b, all, false);
-    while (stream_walk_next(&x)) {
-        struct slice left, right;
-        assert_true(stream_walk_next(&y));
-        assert_int_equal(stream_id_compare(x.id, y.id), 0);
-        while (stream_walk_field(&x, &left)) {
-            assert_true(stream_walk_field(&y, &right));
-            assert_true(slice_equal(left, right));
-        }
-        assert_false(stream_walk_field(&y, &right));
-    }
-    assert_false(stream_walk_next(&y));
-    assert_int_equal(stream_length(a), stream_length(b));
-    assert_int_equal(stream_entries_added(a), stream_entries_added(b));
-    assert_int_equal(stream_id_compare(stream_last_id(a), stream_last_id(b)), 0);
+    buf_append_u64(out, id.ms);
+    buf_append_u64(out, id.seq);
 }
 
-/* What comes back is sound, has the same entries, and the same image byte for byte. */
+static void show_group(struct buf *out, const struct stream *s, const struct stream_group *g)
+{
+    const struct stream_range all = {STREAM_ID_MIN, STREAM_ID_MAX};
+    buf_append_bytes(out, stream_group_name(g));
+    show_id(out, stream_group_last_delivered(g));
+    buf_append_varint(out, stream_group_entries_read(s, g));
+    buf_append_byte(out, stream_group_entries_read_exact(g));
+    buf_append_varint(out, stream_group_pending_count(g));
+    for (const struct stream_consumer *c = NULL; (c = stream_consumer_next(g, c)) != NULL;) {
+        buf_append_bytes(out, stream_consumer_name(c));
+        buf_append_varint(out, stream_consumer_pending_count(c));
+        buf_append_zigzag(out, stream_consumer_seen_ms(c));
+        buf_append_zigzag(out, stream_consumer_active_ms(c));
+    }
+    struct stream_pending_walk w;
+    stream_pending_walk_begin(&w, g, NULL, all);
+    while (stream_pending_walk_next(&w)) {
+        show_id(out, w.entry.id);
+        buf_append_zigzag(out, w.entry.delivery_ms);
+        buf_append_varint(out, w.entry.deliveries);
+        buf_append_byte(out, w.entry.consumer != NULL);
+        if (w.entry.consumer != NULL) buf_append_bytes(out, stream_consumer_name(w.entry.consumer));
+    }
+}
+
+static void show_producers(struct buf *out, const struct stream *s)
+{
+    struct stream_idmp_figures figures;
+    stream_idmp_measure(s, &figures);
+    buf_append_varint(out, figures.producers);
+    buf_append_varint(out, figures.added);
+    buf_append_varint(out, figures.duplicates);
+    buf_append_varint(out, stream_idmp_limits(s).duration_s);
+    buf_append_varint(out, stream_idmp_limits(s).count_max);
+    buf_append_varint(out, stream_idmp_sweep(s));
+    for (struct stream_idmp_walk w = {0}; stream_idmp_walk_next(s, &w);) {
+        buf_append_bytes(out, w.producer);
+        buf_append_bytes(out, w.iid);
+        show_id(out, w.id);
+    }
+}
+
+static struct buf show(const struct stream *s)
+{
+    struct buf out = {0};
+    struct stream_walk w;
+    struct slice item;
+    stream_walk_begin(&w, s, (struct stream_range){STREAM_ID_MIN, STREAM_ID_MAX}, false);
+    while (stream_walk_next(&w)) {
+        show_id(&out, w.id);
+        while (stream_walk_field(&w, &item)) buf_append_bytes(&out, item);
+    }
+    buf_append_varint(&out, stream_length(s));
+    buf_append_varint(&out, stream_entries_added(s));
+    show_id(&out, stream_last_id(s));
+    show_id(&out, stream_max_deleted_id(s));
+    for (const struct stream_group *g = NULL; (g = stream_group_next(s, g)) != NULL;)
+        show_group(&out, s, g);
+    show_producers(&out, s);
+    return out;
+}
+
+static void assert_shows(const struct stream *s, struct buf *expected)
+{
+    struct buf shown = show(s);
+    assert_true(slice_equal(buf_slice(&shown), buf_slice(expected)));
+    buf_deinit(&shown);
+    buf_deinit(expected);
+}
+
+/* What comes back is sound, and shows the same. */
 static void test_round_trip(void **state)
 {
     (void)state;
     uint64_t blocks = 0, pending = 0, iids = 0;
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         struct stream *s = random_stream(seed), *back;
-        struct pieces once, twice;
+        struct pieces p;
         struct stream_idmp_figures figures;
-        take_stream(s, &once);
-        back = load(&once);
+        take_stream(s, &p);
+        back = load(&p);
         assert_non_null(back);
         stream_check(back);
-        assert_same_entries(s, back);
-        take_stream(back, &twice);
-        assert_int_equal(once.count, twice.count);
-        assert_true(slice_equal(buf_slice(&once.bytes), buf_slice(&twice.bytes)));
+        struct buf before = show(s);
+        assert_shows(back, &before);
         blocks += stream_blocks_count(s);
         for (const struct stream_group *g = NULL; (g = stream_group_next(back, g)) != NULL;)
             pending += stream_group_pending_count(g);
         stream_idmp_measure(back, &figures);
         iids += figures.iids;
-        buf_deinit(&once.bytes);
-        buf_deinit(&twice.bytes);
+        buf_deinit(&p.bytes);
         stream_destroy(s);
         stream_destroy(back);
     }
     assert_true(blocks > 200 && pending > 1000 && iids > 40);
 }
 
-/* An image shows the stream as it was when it was made, and what comes back goes on like it. */
+/* An image shows the stream as it was when it was made, whatever happens to the stream between two
+ * of its pieces, and what comes back goes on like it. */
 static void test_frozen(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed < SEEDS; seed++) {
+    for (uint64_t seed = 1; seed < 4 * SEEDS; seed++) {
         struct stream *s = random_stream(seed), *back;
-        struct stream_image *image = stream_image_create(s);
-        struct pieces before, after;
-        take_stream(s, &before);
-        struct random one = {seed + 1000}, other = one;
-        for (int i = 0; i < 100; i++) append(s, &one);
-        for (int i = 0; i < 50; i++) remove_entries(s, &one);
-        take_pieces(image, &after);
+        struct random r = {seed + 1000};
+        struct buf before = show(s);
+        struct pieces p = {0};
+        bool producers = seed % 2 == 0, destroyed = false, taken = true;
+        uint64_t pace = 1 + random_below(&r, 20); /* changes for a piece */
+        uint64_t end = seed % 4 == 0 ? random_below(&r, 40) : UINT64_MAX;
+        struct stream_image *image = stream_image_create(s, (uint32_t)seed);
+        for (uint64_t turn = 0; taken; turn++) {
+            for (uint64_t i = random_below(&r, pace); i > 0 && !destroyed; i--)
+                change(s, &r, producers);
+            if (turn == end) {
+                stream_destroy(s);
+                destroyed = true;
+            } else if (!destroyed) {
+                stream_check(s);
+            }
+            taken = take_piece(image, &p);
+        }
         stream_image_destroy(image);
-        assert_true(slice_equal(buf_slice(&before.bytes), buf_slice(&after.bytes)));
-        back = load(&after);
-        for (int i = 0; i < 100; i++) append(back, &other);
-        for (int i = 0; i < 50; i++) remove_entries(back, &other);
+        back = load(&p);
+        assert_non_null(back);
         stream_check(back);
-        assert_same_entries(s, back);
+        assert_shows(back, &before);
+        stream_destroy(back);
+        if (!destroyed) stream_destroy(s);
+        buf_deinit(&p.bytes);
+    }
+}
+
+/* Of two images of a stream each shows what it should; one that is given up leaves no trace in the
+ * stream, nor in the image after it. */
+static void test_several_images(void **state)
+{
+    (void)state;
+    uint32_t number = 0;
+    for (uint64_t seed = 1; seed < SEEDS; seed++) {
+        struct stream *s = random_stream(seed);
+        struct random r = {seed + 2000};
+        struct stream_image *images[3];
+        struct pieces p[3] = {{.count = 0}};
+        struct buf shown[3];
+        for (int i = 0; i < 3; i++) {
+            for (uint64_t j = random_below(&r, 60); j > 0; j--) change(s, &r, true);
+            shown[i] = show(s);
+            images[i] = stream_image_create(s, ++number);
+            for (uint64_t j = random_below(&r, 12); j > 0; j--) take_piece(images[i], &p[i]);
+            for (uint64_t j = random_below(&r, 60); j > 0; j--) change(s, &r, true);
+            if (i == 1) stream_image_destroy(images[i]);
+        }
+        if (seed % 5 == 0) stream_destroy(s);
+        for (int i = 0; i < 3; i += 2) {
+            while (take_piece(images[i], &p[i])) continue;
+            stream_image_destroy(images[i]);
+            struct stream *back = load(&p[i]);
+            assert_non_null(back);
+            assert_shows(back, &shown[i]);
+            stream_destroy(back);
+        }
+        for (int i = 0; i < 3; i++) buf_deinit(&p[i].bytes);
+        buf_deinit(&shown[1]);
+        if (seed % 5 == 0) continue;
+        stream_check(s);
+        stream_destroy(s);
+    }
+}
+
+/* A stream that was loaded goes on like the one that was saved. */
+static void test_going_on(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < SEEDS; seed++) {
+        struct stream *s = random_stream(seed);
+        struct pieces p;
+        take_stream(s, &p);
+        struct stream *back = load(&p);
+        assert_non_null(back);
+        struct random one = {seed + 1000}, other = one;
+        for (int i = 0; i < 200; i++) change(s, &one, true);
+        for (int i = 0; i < 200; i++) change(back, &other, true);
+        stream_check(back);
+        struct buf expected = show(s);
+        assert_shows(back, &expected);
         stream_destroy(back);
         stream_destroy(s);
-        buf_deinit(&before.bytes);
-        buf_deinit(&after.bytes);
+        buf_deinit(&p.bytes);
+    }
+}
+
+/* A stream is freed bit by bit, each time about as much as was allowed. */
+static void test_dismantle(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < SEEDS; seed++) {
+        struct stream *s = random_stream(seed);
+        size_t calls = 1, steps = 5;
+        for (; !stream_dismantle(s, &steps); calls++) {
+            assert_int_equal(steps, 0);
+            steps = 5;
+        }
+        if (seed == 2) assert_true(calls > 3);
     }
 }
 
@@ -336,9 +486,9 @@ static void test_flipped_bits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_pieces_that_lack),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_several_images), cmocka_unit_test(test_going_on),
+        cmocka_unit_test(test_dismantle),      cmocka_unit_test(test_pieces_that_lack),
         cmocka_unit_test(test_flipped_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

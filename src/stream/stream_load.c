@@ -1,12 +1,17 @@
 /* stream_load.c - a stream from its pieces (stream_image.h), none of which is believed.
  *
- * The pieces come in one order, so the loader is one step of state: which kinds may come next
- * follows from what is still missing. Whatever fails, the half-made stream is a valid one and is
- * destroyed as such. */
+ * Which kinds of pieces may come next follows from what is still missing. Whatever fails, the
+ * half-made stream is a valid one and is destroyed as such. */
 #include "base/memory.h"
 #include "stream/group.h"
 #include "stream/idempotence.h"
 #include "stream/stream_image.h"
+
+struct loading_group {
+    struct stream_group *group;
+    uint64_t pending_left;
+    struct stream_id pending_last; /* the largest that came */
+};
 
 struct stream_loader {
     struct stream *stream; /* NULL before HEAD, and once it was taken */
@@ -18,10 +23,10 @@ struct stream_loader {
     uint64_t ordinal; /* behind the last block */
     struct stream_id last_id;
 
-    struct stream_group *group; /* the last one */
-    uint64_t consumers_left;    /* of it */
-    uint64_t pending_left;
-    struct stream_id pending_last;
+    struct loading_group *groups; /* in the order of their pieces */
+    size_t groups_count;
+    size_t groups_capacity;
+    uint64_t consumers_left; /* of the last group */
 
     bool producers_done;
     uint64_t iids_left;
@@ -36,6 +41,7 @@ struct stream_loader *stream_loader_create(void)
 void stream_loader_destroy(struct stream_loader *l)
 {
     if (l->stream != NULL) stream_destroy(l->stream);
+    memory_free(l->groups, l->groups_capacity * sizeof *l->groups);
     memory_free(l, sizeof *l);
 }
 
@@ -139,28 +145,41 @@ static bool add_block(struct stream_loader *l, struct reader *in)
 
 /* ---- groups ---- */
 
-static bool group_is_whole(const struct stream_loader *l)
+static struct loading_group *add_loading_group(struct stream_loader *l)
 {
-    return l->consumers_left == 0 && l->pending_left == 0;
+    if (l->groups_count == l->groups_capacity) {
+        size_t before = l->groups_capacity * sizeof *l->groups;
+        l->groups_capacity = l->groups_capacity == 0 ? 4 : l->groups_capacity * 2;
+        l->groups = memory_resize(l->groups, before, l->groups_capacity * sizeof *l->groups);
+    }
+    struct loading_group *x = &l->groups[l->groups_count++];
+    *x = (struct loading_group){0};
+    return x;
+}
+
+/* What comes between a group and its consumers? Nothing. */
+static bool may_come(const struct stream_loader *l)
+{
+    return l->stream != NULL && l->blocks_left == 0 && l->consumers_left == 0;
 }
 
 static bool add_group(struct stream_loader *l, struct reader *in)
 {
     struct slice name;
     struct stream_id last_delivered;
-    uint64_t entries_read;
+    uint64_t entries_read, pending_left;
     bool exact;
-    if (l->stream == NULL || l->blocks_left > 0 || l->groups_left == 0) return false;
-    if (!group_is_whole(l) || l->producers_done) return false;
+    if (!may_come(l) || l->groups_left == 0) return false;
     if (!read_bytes(in, &name) || !read_id(in, &last_delivered)) return false;
     if (!read_varint(in, &entries_read) || !read_flag(in, &exact)) return false;
-    if (!read_varint(in, &l->consumers_left) || !read_varint(in, &l->pending_left)) return false;
-    if (l->group != NULL && slice_compare(name, l->group->entry.name) <= 0) return false;
+    if (!read_varint(in, &l->consumers_left) || !read_varint(in, &pending_left)) return false;
+    if (stream_group_find(l->stream, name) != NULL) return false;
     stream_group_create(l->stream, name, last_delivered, 0);
     stream_group_restore_entries_read(l->stream, name, entries_read, exact);
-    l->group = (struct stream_group *)(void *)name_index_get(&l->stream->groups, name);
-    CHECK(l->group != NULL);
-    l->pending_last = STREAM_ID_MIN;
+    struct loading_group *x = add_loading_group(l);
+    x->group = (struct stream_group *)(void *)name_index_get(&l->stream->groups, name);
+    x->pending_left = pending_left;
+    CHECK(x->group != NULL);
     l->groups_left--;
     return true;
 }
@@ -168,25 +187,26 @@ static bool add_group(struct stream_loader *l, struct reader *in)
 static bool add_consumers(struct stream_loader *l, struct reader *in)
 {
     uint64_t count;
-    if (l->group == NULL || !read_varint(in, &count)) return false;
+    if (l->groups_count == 0 || !read_varint(in, &count)) return false;
     if (count == 0 || count > l->consumers_left) return false;
+    struct stream_group *g = l->groups[l->groups_count - 1].group;
     for (uint64_t i = 0; i < count; i++) {
-        const struct name_index *known = &l->group->consumers;
+        const struct name_index *known = &g->consumers;
         struct slice name;
         int64_t seen_ms, active_ms;
         if (!read_bytes(in, &name) || !read_zigzag(in, &seen_ms) || !read_zigzag(in, &active_ms))
             return false;
         if (known->count > 0 && slice_compare(name, known->members[known->count - 1]->name) <= 0)
             return false;
-        (void)group_restore_consumer(l->stream, l->group, name, seen_ms, active_ms);
+        (void)group_restore_consumer(l->stream, g, name, seen_ms, active_ms);
         l->consumers_left--;
     }
     return true;
 }
 
-static bool read_item(const struct stream_loader *l, struct reader *in, struct pending_item *item)
+static bool read_item(const struct stream_group *g, struct reader *in, struct pending_item *item)
 {
-    const struct name_index *consumers = &l->group->consumers;
+    const struct name_index *consumers = &g->consumers;
     int64_t ms, time;
     uint64_t owner;
     if (!read_zigzag(in, &ms) || !read_varint(in, &item->id.seq)) return false;
@@ -202,34 +222,41 @@ static bool read_item(const struct stream_loader *l, struct reader *in, struct p
     return true;
 }
 
+/* Is the entry one that is not there yet? 'previous' is the one before it in the piece. */
+static bool is_new(const struct loading_group *x, const struct pending_item *item,
+                   const struct stream_id *previous)
+{
+    struct pending_item known;
+    if (previous != NULL && stream_id_compare(item->id, *previous) <= 0) return false;
+    if (x->group->pending.count == 0) return true;
+    if (stream_id_compare(item->id, x->pending_last) > 0) return true;
+    return !pending_get(&x->group->pending, item->id, &known);
+}
+
 static bool add_pending(struct stream_loader *l, struct reader *in)
 {
-    uint64_t count;
+    uint64_t place, count;
     struct pending_item item = {0};
-    if (l->group == NULL || l->consumers_left > 0 || !read_varint(in, &count)) return false;
-    if (count == 0 || count > l->pending_left) return false;
+    if (!may_come(l) || !read_varint(in, &place) || place >= l->groups_count) return false;
+    struct loading_group *x = &l->groups[place];
+    if (!read_varint(in, &count) || count == 0 || count > x->pending_left) return false;
     for (uint64_t i = 0; i < count; i++) {
-        bool first = l->group->pending.count == 0;
-        if (!read_item(l, in, &item)) return false;
-        if (!first && stream_id_compare(item.id, l->pending_last) <= 0) return false;
-        group_restore_pending(l->stream, l->group, &item, 1);
-        l->pending_last = item.id;
-        l->pending_left--;
+        struct stream_id previous = item.id;
+        if (!read_item(x->group, in, &item)) return false;
+        if (!is_new(x, &item, i == 0 ? NULL : &previous)) return false;
+        group_restore_pending(l->stream, x->group, &item, 1);
+        if (stream_id_compare(item.id, x->pending_last) > 0) x->pending_last = item.id;
+        x->pending_left--;
     }
     return true;
 }
 
 /* ---- idempotent producers ---- */
 
-static bool entries_and_groups_are_whole(const struct stream_loader *l)
-{
-    return l->stream != NULL && l->blocks_left == 0 && l->groups_left == 0 && group_is_whole(l);
-}
-
 static bool add_producers(struct stream_loader *l, struct reader *in)
 {
     uint64_t duration_s, count_max, added, duplicates, sweep;
-    if (!entries_and_groups_are_whole(l) || l->producers_done) return false;
+    if (!may_come(l) || l->producers_done) return false;
     if (!read_limited(in, STREAM_IDMP_DURATION_S_MAX, &duration_s)) return false;
     if (!read_limited(in, STREAM_IDMP_COUNT_MAX, &count_max)) return false;
     if (!read_varint(in, &added) || !read_varint(in, &duplicates)) return false;
@@ -246,7 +273,9 @@ static bool add_iids(struct stream_loader *l, struct reader *in)
 {
     struct slice producer;
     uint64_t count;
-    if (!l->producers_done || !read_bytes(in, &producer) || !read_varint(in, &count)) return false;
+    if (!may_come(l) || !l->producers_done || !read_bytes(in, &producer) ||
+        !read_varint(in, &count))
+        return false;
     if (count == 0 || count > l->iids_left) return false;
     for (uint64_t i = 0; i < count; i++) {
         struct slice iid;
@@ -262,7 +291,9 @@ static bool add_iids(struct stream_loader *l, struct reader *in)
 
 static bool add_end(struct stream_loader *l)
 {
-    l->ended = entries_and_groups_are_whole(l) && l->iids_left == 0;
+    l->ended = may_come(l) && l->groups_left == 0 && l->iids_left == 0;
+    for (size_t i = 0; i < l->groups_count; i++)
+        if (l->groups[i].pending_left > 0) l->ended = false;
     return l->ended;
 }
 

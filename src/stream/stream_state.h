@@ -19,6 +19,7 @@ struct stream {
     struct name_index groups;        /* of struct stream_group */
     size_t groups_bytes;             /* allocated by groups */
     struct idempotence *idempotence; /* NULL: no producer ever was one, and XCFGSET said nothing */
+    struct stream_image *image;      /* NULL: none, or it lacks nothing any more (image.h) */
 };
 
 struct stream_view {
@@ -52,11 +53,11 @@ void stream_walk_index(struct stream_walk *w, const struct block_index *x,
                        struct stream_range range, bool reverse);
 
 /* Groups (group.c). */
-void stream_groups_destroy(struct stream *s);
+bool stream_groups_dismantle(struct stream *s, size_t *steps);
 void stream_groups_check(const struct stream *s);
 
 /* Producers (idempotence.c). */
-void stream_idmp_destroy(struct stream *s);
+bool stream_idmp_dismantle(struct stream *s, size_t *steps);
 size_t stream_idmp_memory_bytes(const struct stream *s);
 void stream_idmp_check(const struct stream *s);
 
