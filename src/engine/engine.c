@@ -26,6 +26,7 @@ struct engine {
     struct session *running;     /* whose command runs now; NULL: none */
     struct session *listed_last; /* where sessions_host.next stopped: listing is not quadratic */
     struct log_position log;
+    lsn_t released_lsn; /* the durable one of the last release: every gate is above it */
     int64_t now_us;
     int64_t now_ms;
     int64_t clock_ns; /* when the last command of this tick ended; 0: none did */
@@ -589,6 +590,8 @@ void engine_release(struct engine *e)
     CHECK(durable_lsn >= e->log.durable_lsn);
     e->log.durable_lsn = durable_lsn;
     waiters_wake_synced(&e->waiters, db_synced_lsn(e->db), wake, e);
+    if (durable_lsn == e->released_lsn) return;
+    e->released_lsn = durable_lsn;
     for (struct list *at = e->gated.next; at != &e->gated; at = next) {
         struct session *s = LIST_MEMBER(at, struct session, gated);
         next = at->next;

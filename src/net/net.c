@@ -110,13 +110,15 @@ static void take_event(struct net *n, const struct epoll_event *event)
     }
 }
 
-void net_turn(struct net *n, int timeout_ms)
+bool net_turn(struct net *n, int timeout_ms)
 {
     n->arena_used = 0;
     if (n->events_next == n->events_count) wait_for_events(n, timeout_ms);
     if (n->callbacks.woken != NULL) n->callbacks.woken(n->callbacks.context);
+    bool ready = n->events_count > 0;
     while (n->events_next < n->events_count) {
-        if (NET_ARENA_BYTES - n->arena_used < NET_RECEIVE_BYTES_MIN) return;
+        if (NET_ARENA_BYTES - n->arena_used < NET_RECEIVE_BYTES_MIN) break;
         take_event(n, &n->events[n->events_next++]);
     }
+    return ready;
 }

@@ -75,8 +75,8 @@ void net_watch(struct net *n, int descriptor, net_watch_function *ready, void *c
 
 /* One turn: waits at most timeout_ms (-1: for ever), accepts, receives a bounded amount from every
  * readable connection, calls watches. Returns after one round; what did not fit waits its turn in
- * order. No callback may start another turn. */
-void net_turn(struct net *n, int timeout_ms);
+ * order. True: something was ready. No callback may start another turn. */
+bool net_turn(struct net *n, int timeout_ms);
 
 /* Sends what the chain has released, as much as the kernel takes; what is left goes out by itself
  * when the socket is writable again (the chain must live until closed or connection_close). */

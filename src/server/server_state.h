@@ -65,6 +65,8 @@ struct server {
     struct worker *sync_worker;
     struct worker *spare_worker;
     struct wal_flush *flush; /* at the sync worker */
+    bool input_ready;        /* the last turn of the network found something */
+    unsigned company_turns;  /* that the next flush has waited for more requests */
     struct wal_spare *spare; /* at the spare worker */
     struct worker *snapshot_worker;
     struct snapshot_job *snapshot; /* at the snapshot worker */
