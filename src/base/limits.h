@@ -22,6 +22,9 @@
 #define REQUEST_LOGIN_BULK_BYTES_MAX (16 * KIB)
 #define OUTPUT_LOGIN_BYTES_MAX       (4 * KIB)
 
+/* A reply that is longer is made in pieces of this size (command/portions.h). */
+#define REPLY_PORTION_BYTES (256 * KIB)
+
 /* Key space (store/). */
 #define DATABASES_COUNT  16
 #define STRING_BYTES_MAX (512 * MIB)

@@ -8,6 +8,7 @@
 
 #include "command/client.h"
 #include "command/host.h"
+#include "command/portions.h"
 #include "db/db.h"
 #include "resp/reply.h"
 
@@ -57,6 +58,7 @@ struct command_context {
     const struct session_host *sessions;
     struct command_statistics *statistics; /* of all rows, by their index */
     struct wait *wait;                     /* to be filled in before OUTCOME_WAIT */
+    struct reply_portions *portions;       /* NULL: the reply must be made at once */
     int64_t now_us;                        /* the tick's clock */
     int64_t now_ms;                        /* the same, as db_now_ms */
     bool loading;     /* 'db' is an empty one that stands in for the one that is being recovered */

@@ -4,6 +4,7 @@
  * answered here and goes into the effect as a fact. */
 #include "base/limits.h"
 #include "command/commands.h"
+#include "command/stream_answer.h"
 #include "command/stream_idempotence.h"
 #include "command/stream_remove.h"
 
@@ -121,7 +122,12 @@ static enum outcome answer_range(struct command_context *c, size_t first, size_t
         reply_null_array(c->reply);
     } else {
         uint64_t limit = count < 0 ? UINT64_MAX : (uint64_t)count;
-        answer_stream_entries(c->reply, stream, range, reverse, stream_count(stream, range, limit));
+        struct stream_part part = {.served = true,
+                                   .reverse = reverse,
+                                   .stream = stream,
+                                   .range = range,
+                                   .count = stream_count(stream, range, limit)};
+        answer_stream_parts(c, &part, 1, reply_cut(c->portions, c->reply));
     }
     return OUTCOME_REPLIED;
 }

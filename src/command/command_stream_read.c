@@ -6,8 +6,8 @@
  * Redis had three bugs here: #5104, #12998, #6905).
  *
  * A try has two passes over the keys. The first decides, and changes groups (stream_read.c); the
- * second answers from what the first has noted. Counts are therefore known before the first byte of
- * the answer.
+ * second answers from what the first has noted (stream_answer.c). Counts are therefore known before
+ * the first byte of the answer.
  *
  * A read with CLAIM also waits for time to pass: its wait has a wake_ms, when the oldest pending
  * entry becomes idle enough. */
@@ -170,84 +170,21 @@ static bool check_keys(struct command_context *c, struct read_plan *plan)
     return true;
 }
 
-/* ---- the second pass: the answer ---- */
-
-static void answer_history(struct command_context *c, const struct stream *stream,
-                           const struct read_result *result)
-{
-    reply_array(c->reply, result->items_count);
-    for (size_t i = 0; i < result->items_count; i++) {
-        struct stream_id id = result->items[i].id;
-        if (stream_contains(stream, id)) {
-            answer_stream_entry_of(c->reply, stream, id);
-            continue;
-        }
-        reply_array(c->reply, 2);
-        answer_stream_id(c->reply, id);
-        reply_null_array(c->reply);
-    }
-}
-
-/* [id, fields, idle milliseconds, deliveries before this one]. */
-static void answer_with_age(struct command_context *c, struct stream_walk *walk, int64_t idle_ms,
-                            uint64_t deliveries)
-{
-    reply_array(c->reply, 4);
-    answer_stream_id_and_fields(c->reply, walk);
-    reply_integer(c->reply, idle_ms);
-    reply_integer(c->reply, (int64_t)deliveries);
-}
-
-/* What was claimed, then what is new. */
-static void answer_claimed(struct command_context *c, const struct stream *stream,
-                           const struct read_result *result)
-{
-    struct stream_walk walk;
-    reply_array(c->reply, (size_t)(result->items_count + result->count));
-    for (size_t i = 0; i < result->items_count; i++) {
-        const struct read_item *item = &result->items[i];
-        stream_walk_begin(&walk, stream, (struct stream_range){item->id, item->id}, false);
-        CHECK(stream_walk_next(&walk));
-        answer_with_age(c, &walk, item->idle_ms, item->deliveries);
-    }
-    if (result->count == 0) return;
-    stream_walk_begin(&walk, stream, result->range, false);
-    for (uint64_t i = 0; i < result->count; i++) {
-        CHECK(stream_walk_next(&walk));
-        answer_with_age(c, &walk, 0, 0);
-    }
-}
-
-static void answer_keys(struct command_context *c, const struct read_plan *plan,
-                        const struct read_result *results, size_t served)
-{
-    reply_map_of_pairs(c->reply, served);
-    for (size_t i = 0; i < plan->keys_count; i++) {
-        size_t index = plan->keys_first + i;
-        struct store_key key = argument_key(c, index);
-        const struct stream *stream;
-        if (!results[i].served) continue;
-        CHECK(db_stream(c->db, &key, &stream) == LOOKUP_FOUND);
-        reply_pair(c->reply);
-        reply_bulk(c->reply, c->arguments[index]);
-        if (results[i].history) answer_history(c, stream, &results[i]);
-        else if (results[i].claims) answer_claimed(c, stream, &results[i]);
-        else answer_stream_entries(c->reply, stream, results[i].range, false, results[i].count);
-    }
-}
-
 /* ---- trying and waiting ---- */
 
 static enum outcome try_read(struct command_context *c, const struct read_plan *plan)
 {
-    struct read_result few[READ_KEYS_INLINE], *results = few;
-    size_t results_bytes = plan->keys_count * sizeof *results;
-    if (plan->keys_count > READ_KEYS_INLINE) results = memory_allocate(results_bytes);
-    size_t served = read_look_at_keys(c, plan, results);
-    if (served > 0) answer_keys(c, plan, results, served);
-    for (size_t i = 0; i < plan->keys_count; i++)
-        memory_free(results[i].items, results[i].items_count * sizeof *results[i].items);
-    if (results != few) memory_free(results, results_bytes);
+    struct stream_part few[READ_KEYS_INLINE], *parts = few;
+    size_t parts_bytes = plan->keys_count * sizeof *parts;
+    if (plan->keys_count > READ_KEYS_INLINE) parts = memory_allocate(parts_bytes);
+    size_t served = read_look_at_keys(c, plan, parts);
+    if (served > 0) {
+        uint64_t cut = reply_cut(c->portions, c->reply);
+        reply_map_of_pairs(c->reply, served);
+        answer_stream_parts(c, parts, plan->keys_count, cut);
+    }
+    stream_parts_free(parts, plan->keys_count);
+    if (parts != few) memory_free(parts, parts_bytes);
     return served > 0 ? OUTCOME_REPLIED : OUTCOME_WAIT;
 }
 

@@ -50,45 +50,45 @@ static struct slice consumer_name(const struct reading *r)
 /* What comes after an ID, up to 'limit' entries: a walk, because what a group delivers is read by
  * walks over the same entries, and its bookmark makes this one begin at its place. */
 static void look_through(struct reading *r, const struct stream *stream, struct stream_id after,
-                         uint64_t limit, struct read_result *result)
+                         uint64_t limit, struct stream_part *part)
 {
     struct stream_walk walk;
-    result->range = (struct stream_range){after, STREAM_ID_MAX};
-    if (!stream_id_increment(&result->range.first)) return;
-    stream_walk_begin(&walk, stream, result->range, false);
-    while (result->count < limit && stream_walk_next(&walk) && take(r, walk.data_bytes)) {
-        result->count++;
-        result->range.last = walk.id;
+    part->range = (struct stream_range){after, STREAM_ID_MAX};
+    if (!stream_id_increment(&part->range.first)) return;
+    stream_walk_begin(&walk, stream, part->range, false);
+    while (part->count < limit && stream_walk_next(&walk) && take(r, walk.data_bytes)) {
+        part->count++;
+        part->range.last = walk.id;
     }
 }
 
 /* XREAD: without MAXSIZE nothing has to be walked through twice. */
 static void look_after(struct reading *r, const struct stream *stream, struct stream_id after,
-                       struct read_result *result)
+                       struct stream_part *part)
 {
     if (r->plan->bytes_max != UINT64_MAX) {
-        look_through(r, stream, after, limit_of(r), result);
+        look_through(r, stream, after, limit_of(r), part);
         return;
     }
-    result->range = (struct stream_range){after, STREAM_ID_MAX};
-    if (!stream_id_increment(&result->range.first)) return;
-    result->count = stream_count(stream, result->range, limit_of(r));
-    r->entries_left -= result->count;
+    part->range = (struct stream_range){after, STREAM_ID_MAX};
+    if (!stream_id_increment(&part->range.first)) return;
+    part->count = stream_count(stream, part->range, limit_of(r));
+    r->entries_left -= part->count;
 }
 
-static void deliver_new(struct reading *r, const struct store_key *key, struct read_result *result)
+static void deliver_new(struct reading *r, const struct store_key *key, struct stream_part *part)
 {
     const struct stream *stream;
     CHECK(db_stream(r->c->db, key, &stream) == LOOKUP_FOUND);
     const struct stream_group *group = argument_group(r->c, r->plan->group, stream);
-    uint64_t limit = r->plan->count_max - result->items_count;
-    look_through(r, stream, stream_group_last_delivered(group), limit, result);
-    if (result->count == 0) return;
+    uint64_t limit = r->plan->count_max - part->items_count;
+    look_through(r, stream, stream_group_last_delivered(group), limit, part);
+    if (part->count == 0) return;
     struct effect e = {.kind = EFFECT_GROUP_DELIVER, .key = *key};
     e.group_deliver.delivery = (struct stream_delivery){.group = group_name(r),
                                                         .consumer = consumer_name(r),
-                                                        .last_id = result->range.last,
-                                                        .count = result->count,
+                                                        .last_id = part->range.last,
+                                                        .count = part->count,
                                                         .now_ms = r->c->now_ms,
                                                         .no_ack = r->plan->no_ack};
     db_change(r->c->db, &e);
@@ -96,14 +96,10 @@ static void deliver_new(struct reading *r, const struct store_key *key, struct r
 
 /* ---- named entries ---- */
 
-/* Is the entry in the stream, and how large is it? */
-static bool measure(const struct stream *stream, struct stream_id id, uint64_t *bytes)
+/* A walk that finds named entries. */
+static void begin_seeking(struct stream_walk *entries, const struct stream *stream)
 {
-    struct stream_walk walk;
-    stream_walk_begin(&walk, stream, (struct stream_range){id, id}, false);
-    if (!stream_walk_next(&walk)) return false;
-    *bytes = walk.data_bytes;
-    return true;
+    stream_walk_begin(entries, stream, (struct stream_range){STREAM_ID_MIN, STREAM_ID_MAX}, false);
 }
 
 /* Entries are delivered once more, to this consumer. */
@@ -124,35 +120,37 @@ static void deliver_ids(const struct reading *r, const struct store_key *key,
 
 /* The consumer's pending entries after an ID; those that still exist count as delivered again. */
 static void deliver_history(struct reading *r, const struct store_key *key, struct stream_id after,
-                            struct read_result *result)
+                            struct stream_part *part)
 {
     const struct stream *stream;
     struct stream_ids all, present;
+    struct stream_walk entries;
     struct stream_pending_walk walk;
     struct stream_range range = {after, STREAM_ID_MAX};
-    uint64_t limit = limit_of(r), bytes;
+    uint64_t limit = limit_of(r);
     /* At least one, because an empty answer means that there is no more. */
     if (limit > r->history_left) limit = r->history_left > 0 ? r->history_left : 1;
-    result->served = true;
-    result->history = true;
+    part->served = true;
+    part->history = true;
     if (!stream_id_increment(&range.first)) return;
     CHECK(db_stream(r->c->db, key, &stream) == LOOKUP_FOUND);
     const struct stream_group *group = argument_group(r->c, r->plan->group, stream);
     stream_ids_init(&all);
     stream_ids_init(&present);
+    begin_seeking(&entries, stream);
     stream_pending_walk_begin(&walk, group, stream_consumer_find(group, consumer_name(r)), range);
     while (all.count < limit && stream_pending_walk_next(&walk)) {
-        bool is_present = measure(stream, walk.entry.id, &bytes);
-        if (!take(r, is_present ? bytes : 0)) break;
+        bool is_present = stream_walk_seek(&entries, walk.entry.id);
+        if (!take(r, is_present ? entries.data_bytes : 0)) break;
         stream_ids_add(&all, walk.entry.id);
         if (is_present) stream_ids_add(&present, walk.entry.id);
     }
     deliver_ids(r, key, &present, -1);
     r->history_left -= all.count < r->history_left ? all.count : r->history_left;
-    result->items_count = all.count;
-    if (all.count > 0) result->items = memory_allocate(all.count * sizeof *result->items);
+    part->items_count = all.count;
+    if (all.count > 0) part->items = memory_allocate(all.count * sizeof *part->items);
     for (size_t i = 0; i < all.count; i++)
-        result->items[i] = (struct read_item){.id = all.items[i]};
+        part->items[i] = (struct stream_item){.id = all.items[i]};
     stream_ids_deinit(&all);
     stream_ids_deinit(&present);
 }
@@ -185,37 +183,38 @@ struct claim_attempt {
 
 static void decide_claims(struct reading *r, struct claim_attempt *a)
 {
+    struct stream_walk entries;
+    begin_seeking(&entries, a->stream);
     for (size_t i = 0; i < a->listed_count; i++) {
         struct stream_id id = a->listed[i].id;
-        uint64_t bytes;
-        if (!measure(a->stream, id, &bytes)) {
+        if (!stream_walk_seek(&entries, id)) {
             stream_ids_add(&a->gone, id);
             continue;
         }
-        if (!take(r, bytes)) return;
+        if (!take(r, entries.data_bytes)) return;
         a->listed[a->claimed.count] = a->listed[i];
         stream_ids_add(&a->claimed, id);
     }
 }
 
 static void note_claims(const struct reading *r, const struct claim_attempt *a,
-                        struct read_result *result)
+                        struct stream_part *part)
 {
-    result->items_count = a->claimed.count;
+    part->items_count = a->claimed.count;
     if (a->claimed.count == 0) return;
-    result->items = memory_allocate(a->claimed.count * sizeof *result->items);
+    part->items = memory_allocate(a->claimed.count * sizeof *part->items);
     for (size_t i = 0; i < a->claimed.count; i++) {
         const struct stream_pending *p = &a->listed[i];
         int64_t idle_ms = r->c->now_ms - p->delivery_ms;
         if (idle_ms < 0) idle_ms = 0;
         if (p->consumer == NULL) idle_ms = -1;
-        result->items[i] = (struct read_item){p->id, idle_ms, p->deliveries};
+        part->items[i] = (struct stream_item){p->id, idle_ms, p->deliveries};
     }
 }
 
 /* Returns true when nothing was claimed, but something gone has made room for another attempt. */
 static bool attempt_to_claim(struct reading *r, const struct store_key *key,
-                             struct read_result *result)
+                             struct stream_part *part)
 {
     struct claim_attempt a = {0};
     CHECK(db_stream(r->c->db, key, &a.stream) == LOOKUP_FOUND);
@@ -229,7 +228,7 @@ static bool attempt_to_claim(struct reading *r, const struct store_key *key,
     stream_ids_init(&a.claimed);
     stream_ids_init(&a.gone);
     decide_claims(r, &a);
-    note_claims(r, &a, result); /* before the effects: they free what names the consumers */
+    note_claims(r, &a, part); /* before the effects: they free what names the consumers */
     bool again = a.claimed.count == 0 && a.gone.count > 0;
     if (a.gone.count > 0)
         db_change(r->c->db, &(struct effect){
@@ -264,24 +263,24 @@ int64_t read_wake_ms(struct command_context *c, const struct read_plan *plan)
 /* ---- all keys ---- */
 
 static void look_at_group(struct reading *r, const struct store_key *key, struct stream_id after,
-                          struct read_result *result)
+                          struct stream_part *part)
 {
     ensure_consumer(r->c, key, group_name(r), consumer_name(r));
     if (stream_id_compare(after, READ_NEW) != 0) {
         r->claims = false; /* as in Redis: history ends CLAIM for the keys behind it, too */
-        deliver_history(r, key, after, result);
+        deliver_history(r, key, after, part);
         return;
     }
-    result->claims = r->claims;
-    while (r->claims && attempt_to_claim(r, key, result)) {
+    part->claims = r->claims;
+    while (r->claims && attempt_to_claim(r, key, part)) {
         /* What was gone is no longer pending, so this ends. */
     }
-    deliver_new(r, key, result);
-    result->served = result->items_count + result->count > 0;
+    deliver_new(r, key, part);
+    part->served = part->items_count + part->count > 0;
 }
 
 size_t read_look_at_keys(struct command_context *c, const struct read_plan *plan,
-                         struct read_result *results)
+                         struct stream_part *parts)
 {
     struct reading r = {.c = c,
                         .plan = plan,
@@ -293,14 +292,16 @@ size_t read_look_at_keys(struct command_context *c, const struct read_plan *plan
     for (size_t i = 0; i < plan->keys_count; i++) {
         struct store_key key = argument_key(c, plan->keys_first + i);
         const struct stream *stream;
-        results[i] = (struct read_result){0};
+        parts[i] = (struct stream_part){.keyed = true, .key = key.name};
         if (plan->grouped) {
-            look_at_group(&r, &key, plan->after[i], &results[i]);
+            look_at_group(&r, &key, plan->after[i], &parts[i]);
         } else if (db_stream(c->db, &key, &stream) == LOOKUP_FOUND) {
-            look_after(&r, stream, plan->after[i], &results[i]);
-            results[i].served = results[i].count > 0;
+            look_after(&r, stream, plan->after[i], &parts[i]);
+            parts[i].served = parts[i].count > 0;
         }
-        if (results[i].served) served++;
+        if (!parts[i].served) continue;
+        served++;
+        CHECK(db_stream(c->db, &key, &parts[i].stream) == LOOKUP_FOUND);
     }
     return served;
 }

@@ -3,7 +3,7 @@
 #ifndef COMMAND_STREAM_READ_H
 #define COMMAND_STREAM_READ_H
 
-#include "command/stream_arguments.h"
+#include "command/stream_answer.h"
 
 /* After this ID a group reads what was never delivered: ">". */
 #define READ_NEW STREAM_ID_MAX
@@ -25,28 +25,10 @@ struct read_plan {
     struct stream_id after[]; /* keys_count: read what comes after it */
 };
 
-/* An entry that is named, not found in a range: one of the history, or one that was claimed. */
-struct read_item {
-    struct stream_id id;
-    int64_t idle_ms; /* claimed: since the delivery before; -1: it was nobody's (XNACK) */
-    uint64_t deliveries;
-};
-
-/* What one key answers: the items, then the range. */
-struct read_result {
-    bool served;
-    bool history;              /* items of the consumer, some of which may be deleted; no range */
-    bool claims;               /* every entry is answered with its idle time and deliveries */
-    struct read_item *items;   /* owned by the caller; a later key may be the same stream */
-    size_t items_count;        /* 0: items is NULL */
-    struct stream_range range; /* all entries in it */
-    uint64_t count;
-};
-
-/* Fills in keys_count results and applies what is delivered; returns how many keys answer
+/* Fills in keys_count parts and applies what is delivered; returns how many keys answer
  * something. The keys, groups and types were checked. */
 size_t read_look_at_keys(struct command_context *c, const struct read_plan *plan,
-                         struct read_result *results);
+                         struct stream_part *parts);
 
 /* When the first pending entry will be idle enough for CLAIM; later than now; 0: there is none. */
 int64_t read_wake_ms(struct command_context *c, const struct read_plan *plan);

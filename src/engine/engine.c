@@ -6,7 +6,11 @@
 #include "engine/session.h"
 
 /* Work of one kind in one tick: what is left over goes on in the next (engine_busy). */
-enum { SESSION_REQUESTS_PER_TICK = 8192, EXPIRE_STEPS_PER_TICK = 2000 };
+enum {
+    SESSION_REQUESTS_PER_TICK = 8192,
+    EXPIRE_STEPS_PER_TICK = 2000,
+    PORTIONS_PER_TICK = 8, /* of long replies: 2 MiB, some milliseconds */
+};
 
 struct engine {
     struct db *db;
@@ -91,6 +95,7 @@ static void begin_closing(struct engine *e, struct session *s)
     if (s->waiter != NULL) end_wait(e, s);
     session_move(s, SESSION_CLOSING);
     s->fed = (struct slice){0};
+    session_drop_rest(s); /* the client sees its reply break off */
     list_remove(&s->runnable);
     list_remove(&s->paused);
     if (list_empty(&s->closing)) list_append(&e->closing, &s->closing);
@@ -151,6 +156,7 @@ void engine_set_limits(struct engine *e, const struct engine_limits *limits)
     CHECK(limits->request_bytes_max <= request_limits_full.request_bytes_max);
     CHECK(limits->bulk_bytes_max <= request_limits_full.bulk_bytes_max);
     e->limits = *limits;
+    if (limits->portion_bytes == 0) e->limits.portion_bytes = REPLY_PORTION_BYTES;
     e->request_limits = request_limits_full;
     if (limits->request_bytes_max > 0)
         e->request_limits.request_bytes_max = limits->request_bytes_max;
@@ -195,7 +201,7 @@ bool session_wants_input(const struct session *s)
 
 bool session_executed(const struct session *s)
 {
-    return s->fed.size == 0 && (s->input.size == 0 || s->incomplete);
+    return s->fed.size == 0 && (s->input.size == 0 || s->incomplete) && s->rest == NULL;
 }
 
 /* ---- execution ---- */
@@ -265,6 +271,38 @@ static void apply_reply_mode(struct session *s, uint64_t position)
     client->skip_reply = true;
 }
 
+static struct reply_portions make_portions(const struct engine *e, const struct session *s)
+{
+    return (struct reply_portions){.begin = s->output.appended, .bytes = e->limits.portion_bytes};
+}
+
+/* The command has replied, with a first portion perhaps. */
+static void answered(struct engine *e, struct session *s, const struct reply_portions *portions,
+                     lsn_t lsn)
+{
+    apply_reply_mode(s, portions->begin);
+    bool wanted = s->output.appended > portions->begin;
+    replied(e, s, lsn);
+    if (portions->rest == NULL) return;
+    CHECK(s->rest == NULL);
+    s->rest = portions->rest;
+    if (wanted && s->state != SESSION_CLOSING) pause_session(e, s);
+    else session_drop_rest(s);
+}
+
+/* Makes the next portion of a reply. Whatever it depends on, the first one waits for it, and they
+ * leave in order. */
+static void answer_on(struct engine *e, struct session *s)
+{
+    struct reply reply = {.version = s->client.resp, .out = &s->output};
+    CHECK(s->state == SESSION_READY);
+    CHECK(s->rest != NULL);
+    uint64_t end = s->output.appended + e->limits.portion_bytes;
+    if (!s->rest->next(s->rest, &reply, end)) session_drop_rest(s);
+    CHECK(!reply.failed);
+    replied(e, s, 0);
+}
+
 /* A session with something to execute waits for its turn. */
 static void make_runnable(struct engine *e, struct session *s)
 {
@@ -280,13 +318,13 @@ static void go_on(struct engine *e, struct session *s)
     make_runnable(e, s);
 }
 
-/* The reply of a command that waited is complete, and stands behind 'position'. */
-static void waited(struct engine *e, struct session *s, uint64_t position, lsn_t lsn)
+/* The reply of a command that waited stands there, or its first portion. */
+static void waited(struct engine *e, struct session *s, const struct reply_portions *portions,
+                   lsn_t lsn)
 {
     end_wait(e, s);
     session_move(s, SESSION_READY);
-    apply_reply_mode(s, position);
-    replied(e, s, lsn);
+    answered(e, s, portions, lsn);
     go_on(e, s);
 }
 
@@ -296,10 +334,11 @@ static void wake(void *context, struct waiter *waiter)
     struct session *s = waiter->owner;
     struct reply reply = {.version = s->client.resp, .out = &s->output};
     struct command_context c = make_context(e, s, &reply, &waiter->wait);
-    uint64_t position = s->output.appended;
+    struct reply_portions portions = make_portions(e, s);
     lsn_t lsn;
     CHECK(s->state == SESSION_WAITING);
     CHECK(s->waiter == waiter);
+    c.portions = &portions;
     c.arguments = waiter->arguments;
     c.arguments_count = waiter->arguments_count;
     if (command_resume(&c, &waiter->wait, &lsn) == OUTCOME_WAIT) {
@@ -307,7 +346,7 @@ static void wake(void *context, struct waiter *waiter)
         waiters_settle(&e->waiters, waiter);
         return;
     }
-    waited(e, s, position, lsn);
+    waited(e, s, &portions, lsn);
 }
 
 /* Before the next command can undo what a waiter is waiting for. */
@@ -323,7 +362,7 @@ static void wake_touched(struct engine *e)
 static void give_up_wait(struct engine *e, struct session *s, const enum reply_error *error)
 {
     struct reply reply = {.version = s->client.resp, .out = &s->output};
-    uint64_t position = s->output.appended;
+    struct reply_portions portions = make_portions(e, s);
     struct command_context c = make_context(e, s, &reply, &s->waiter->wait);
     CHECK(s->state == SESSION_WAITING);
     c.arguments = s->waiter->arguments;
@@ -331,7 +370,7 @@ static void give_up_wait(struct engine *e, struct session *s, const enum reply_e
     if (error == NULL) s->waiter->wait.expired(&c, &s->waiter->wait);
     else reply_error(&reply, *error);
     if (reply.failed) e->figures.error_replies++;
-    waited(e, s, position, 0);
+    waited(e, s, &portions, 0);
 }
 
 static bool unblock_client(void *context, uint64_t id, bool with_error)
@@ -360,8 +399,9 @@ static void execute(struct engine *e, struct session *s, const struct slice *arg
     struct reply reply = {.version = s->client.resp, .out = &s->output};
     struct wait wait = {0};
     struct command_context c = make_context(e, s, &reply, &wait);
-    uint64_t position = s->output.appended;
+    struct reply_portions portions = make_portions(e, s);
     lsn_t lsn;
+    c.portions = &portions;
     c.arguments = arguments;
     c.arguments_count = arguments_count;
     s->output.unsent_max = e->limits.output_bytes_max;
@@ -375,10 +415,10 @@ static void execute(struct engine *e, struct session *s, const struct slice *arg
     e->clock_ns = c.clock_ns;
     if (reply.failed) e->figures.error_replies++;
     if (outcome == OUTCOME_WAIT) {
+        CHECK(portions.rest == NULL);
         begin_wait(e, s, &wait, &c);
     } else {
-        apply_reply_mode(s, position);
-        replied(e, s, lsn);
+        answered(e, s, &portions, lsn);
     }
     if (e->waiters.count > 0) wake_touched(e);
 }
@@ -506,23 +546,42 @@ void session_input_received(struct session *s, size_t size)
 /* ---- the tick ---- */
 
 /* Has the client of a paused session read enough for it to go on, and the log caught up? While the
- * disk is full the log does not, but then no command can make it longer. */
+ * disk is full the log does not, but then no command can make it longer. To go on with a reply, a
+ * portion has to be left at most. */
 static bool may_go_on(const struct engine *e, const struct session *s)
 {
+    if (s->rest != NULL) return session_unsent_bytes(s) <= e->limits.portion_bytes;
     if (session_unsent_bytes(s) > e->limits.output_bytes_pause / 2) return false;
     return db_pending_bytes(e->db) <= LOG_PENDING_BYTES_MAX / 2 || !db_writable(e->db);
 }
 
+/* Those whose turn it was to make a portion stand behind the others for the next tick. */
 static void unpause_sessions(struct engine *e)
 {
-    struct list *next;
+    struct list *next, served;
+    size_t portions = PORTIONS_PER_TICK;
+    list_init(&served);
     for (struct list *at = e->paused.next; at != &e->paused; at = next) {
         struct session *s = LIST_MEMBER(at, struct session, paused);
         next = at->next;
         if (!may_go_on(e, s)) continue;
+        if (s->rest != NULL) {
+            if (portions == 0) continue;
+            portions--;
+            answer_on(e, s);
+            if (s->state == SESSION_CLOSING) continue;
+            list_remove(&s->paused);
+            list_append(&served, &s->paused);
+            continue;
+        }
         list_remove(&s->paused);
         mark_ready(e, s);
         make_runnable(e, s);
+    }
+    while (!list_empty(&served)) {
+        struct list *node = served.next;
+        list_remove(node);
+        list_append(&e->paused, node);
     }
 }
 

@@ -20,6 +20,7 @@ struct session;
 struct engine_limits {
     size_t output_bytes_max;   /* unsent replies of one session; above it the session is closed */
     size_t output_bytes_pause; /* above it no further request of the session is executed */
+    size_t portion_bytes;      /* of a long reply's pieces; 0: REPLY_PORTION_BYTES */
     /* Of one request, once authenticated; 0: as in request_limits_full, which nothing exceeds. */
     size_t request_bytes_max;
     size_t bulk_bytes_max;

@@ -36,6 +36,7 @@ struct session *session_create(struct engine *e, const struct session_options *o
 void session_destroy(struct session *s)
 {
     CHECK(s->waiter == NULL);
+    session_drop_rest(s);
     list_remove(&s->all);
     list_remove(&s->runnable);
     list_remove(&s->gated);
@@ -114,11 +115,17 @@ bool session_release(struct session *s, lsn_t durable_lsn)
     return released;
 }
 
+void session_drop_rest(struct session *s)
+{
+    if (s->rest != NULL) s->rest->destroy(s->rest);
+    s->rest = NULL;
+}
+
 size_t session_memory_bytes(const struct session *s)
 {
     return sizeof *s + s->input.capacity + s->output.memory_bytes +
            s->parser.arguments_capacity * sizeof *s->parser.arguments +
-           s->gates_capacity * sizeof *s->gates;
+           s->gates_capacity * sizeof *s->gates + (s->rest == NULL ? 0 : s->rest->memory_bytes);
 }
 
 char *session_input_space(struct session *s, size_t *size)

@@ -41,13 +41,14 @@ struct session {
     size_t gates_first;
     size_t gates_count;
     size_t gates_capacity;
-    struct waiter *waiter; /* exactly while WAITING */
-    struct list all;       /* engine.sessions, by id */
-    struct list runnable;  /* engine.runnable: input to execute */
-    struct list gated;     /* engine.gated: gates_count > 0 */
-    struct list paused;    /* engine.paused: too much is unsent, or not in the log yet */
-    struct list closing;   /* engine.closing: CLOSING, until the owner closes it */
-    struct list ready;     /* engine.ready: the owner should look */
+    struct waiter *waiter;   /* exactly while WAITING */
+    struct reply_rest *rest; /* of a long reply: paused until all of it was made */
+    struct list all;         /* engine.sessions, by id */
+    struct list runnable;    /* engine.runnable: input to execute */
+    struct list gated;       /* engine.gated: gates_count > 0 */
+    struct list paused;      /* engine.paused: too much is unsent, or not in the log yet */
+    struct list closing;     /* engine.closing: CLOSING, until the owner closes it */
+    struct list ready;       /* engine.ready: the owner should look */
 };
 
 struct session *session_create(struct engine *e, const struct session_options *options, uint64_t id,
@@ -70,6 +71,8 @@ bool session_release(struct session *s, lsn_t durable_lsn);
 
 /* What a session holds, apart from a copy of the request that it waits with. */
 size_t session_memory_bytes(const struct session *s);
+
+void session_drop_rest(struct session *s);
 
 static inline size_t session_unsent_bytes(const struct session *s)
 {

@@ -105,6 +105,9 @@ struct stream_walk {
 void stream_walk_begin(struct stream_walk *w, const struct stream *s, struct stream_range range,
                        bool reverse);
 bool stream_walk_next(struct stream_walk *w);
+/* Moves a forward walk to the entry with exactly this ID, in its range or not; false: none there.
+ * Rising IDs that are near to each other cost no search. */
+bool stream_walk_seek(struct stream_walk *w, struct stream_id id);
 bool stream_walk_field(struct stream_walk *w, struct slice *item);
 
 /* The live entries after 'id' are what a group at 'id' has still to read: exact lag, never null. */
@@ -156,6 +159,8 @@ void stream_view_destroy(struct stream_view *v);
 uint64_t stream_view_length(const struct stream_view *v);
 void stream_view_walk_begin(struct stream_walk *w, const struct stream_view *v,
                             struct stream_range range, bool reverse);
+/* The walk over the stream from which the view was frozen just now goes on over the view. */
+void stream_walk_move(struct stream_walk *w, const struct stream_view *v);
 
 /* Checks every invariant of the structure, entries and groups: for tests; O(everything). */
 void stream_check(const struct stream *s);

@@ -278,6 +278,41 @@ static void test_views_do_not_change(void **state)
     stream_view_destroy(v);
 }
 
+/* A seek finds exactly what is there, in any order of IDs, and goes on over a view. */
+static void test_seeks(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    struct stream *s = fill(COUNT);
+    struct stream_walk w;
+    for (uint64_t i = 1; i <= COUNT; i += 3)
+        assert_true(stream_delete(s, (struct stream_id){i, 0}));
+    for (uint64_t step = 1; step < COUNT; step += 97) { /* 1: rising; else about anywhere */
+        struct stream_view *v = NULL;
+        stream_walk_begin(&w, s, ALL, false);
+        for (uint64_t i = 0; i < COUNT; i++) {
+            uint64_t ms = i * step % (COUNT + 5) + 1;
+            if (i == COUNT / 2) {
+                v = stream_freeze(s);
+                stream_walk_move(&w, v);
+            }
+            bool there = ms <= COUNT && ms % 3 != 1;
+            assert_int_equal(stream_walk_seek(&w, (struct stream_id){ms, 0}), there);
+            assert_false(stream_walk_seek(&w, (struct stream_id){ms, 1}));
+            if (!there || step == 1) continue;
+            assert_true(stream_walk_seek(&w, (struct stream_id){ms, 0}));
+            assert_int_equal(w.id.ms, ms);
+            assert_int_equal(w.fields_count, 2);
+        }
+        stream_view_destroy(v);
+    }
+    finish(s);
+    s = stream_create();
+    stream_walk_begin(&w, s, ALL, false);
+    assert_false(stream_walk_seek(&w, (struct stream_id){1, 0}));
+    finish(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_ordinals_follow_entries_added),
         cmocka_unit_test(test_last_id_can_go_back_over_deleted_entries),
         cmocka_unit_test(test_views_do_not_change),
+        cmocka_unit_test(test_seeks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

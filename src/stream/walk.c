@@ -6,6 +6,9 @@
  * the end. A block has at most 32 * 32 records, so everything fits in the walk itself and each
  * record is decoded three times at most.
  *
+ * A seek decodes from where the walk stands when that is before the ID in its block: the pending
+ * entries of a consumer are read in the order of their IDs, and many of them stand in one block.
+ *
  * A group that reads on from where it stood would decode half a block on average before it finds
  * its place, far more than reading one entry costs. So a delivery leaves a bookmark in the group,
  * and a forward walk that begins just behind it takes it up. */
@@ -186,6 +189,36 @@ bool stream_walk_next(struct stream_walk *w)
     w->block = NULL;
     w->fields_left = 0;
     return false;
+}
+
+bool stream_walk_seek(struct stream_walk *w, struct stream_id id)
+{
+    CHECK(!w->reverse);
+    bool ahead = w->block != NULL && stream_id_compare(w->at.id, id) < 0 &&
+                 stream_id_compare(id, w->block->last_id) <= 0;
+    if (!ahead) {
+        struct index_place place;
+        if (!index_find(w->index, id, &place)) return false;
+        open_block(w, place);
+    }
+    struct block_record record;
+    struct block_cursor c = cursor_at(w, w->at);
+    while (block_cursor_next(&c, &record)) {
+        int order = stream_id_compare(record.id, id);
+        if (order > 0 || (order == 0 && record.dead)) return false;
+        w->at = mark_of(&c);
+        if (order < 0) continue;
+        show(w, &record);
+        return true;
+    }
+    return false;
+}
+
+void stream_walk_move(struct stream_walk *w, const struct stream_view *v)
+{
+    const struct index_place place = {w->leaf, w->slot};
+    CHECK(w->block == NULL || index_slot(&v->blocks, place)->block == w->block);
+    w->index = &v->blocks;
 }
 
 bool stream_walk_field(struct stream_walk *w, struct slice *item)

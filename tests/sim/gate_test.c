@@ -106,6 +106,29 @@ static void test_order_within_a_connection(void **state)
     close_rig(r);
 }
 
+/* Each portion of a long reply waits for what the reply depends on. */
+static void test_portions_wait(void **state)
+{
+    (void)state;
+    enum { ENTRIES = 12, VALUE_BYTES = 50000 };
+    struct rig *r = open_rig(WAL_SYNC_ALWAYS);
+    struct buf line = {0};
+    buf_append_text(&line, "XADD s * f ");
+    for (int i = 0; i < VALUE_BYTES; i++) buf_append_byte(&line, 'v');
+    buf_append_byte(&line, 0);
+    for (int i = 0; i < ENTRIES; i++) send(r, 0, line.data);
+    buf_deinit(&line);
+    send(r, 1, "XRANGE s - +");
+    for (int i = 0; i < 10; i++) step(r);
+    expect(r, 1, "");
+    flush(r);
+    size_t first = r->machine.links[1].incoming.size;
+    assert_in_range(first, REPLY_PORTION_BYTES, (ENTRIES - 1) * VALUE_BYTES);
+    for (int i = 0; i < 10; i++) step(r);
+    assert_true(r->machine.links[1].incoming.size > ENTRIES * VALUE_BYTES);
+    close_rig(r);
+}
+
 /* What a tick appended while a flush was under way waits for the next one. */
 static void test_one_gate_for_each_commit(void **state)
 {
@@ -288,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_waits),
         cmocka_unit_test(test_order_within_a_connection),
+        cmocka_unit_test(test_portions_wait),
         cmocka_unit_test(test_one_gate_for_each_commit),
         cmocka_unit_test(test_read_waits),
         cmocka_unit_test(test_read_after_flush),
