@@ -661,10 +661,7 @@ bool db_snapshot_start(struct db *db)
 
 bool db_snapshot_running(const struct db *db)
 {
-    struct snapshot_figures figures;
-    if (db->snapshots == NULL) return false;
-    snapshots_measure(db->snapshots, &figures);
-    return figures.running;
+    return db->snapshots != NULL && snapshots_running(db->snapshots);
 }
 
 void db_snapshot_set_pace(struct db *db, uint64_t bytes_per_second)

@@ -100,6 +100,11 @@ bool snapshots_start(struct snapshots *x, int64_t now_ms)
     return true;
 }
 
+bool snapshots_running(const struct snapshots *x)
+{
+    return x->phase != PHASE_IDLE;
+}
+
 void snapshots_set_pace(struct snapshots *x, uint64_t bytes_per_second)
 {
     x->bytes_per_second = bytes_per_second;
@@ -222,7 +227,7 @@ void snapshots_measure(const struct snapshots *x, struct snapshot_figures *figur
     struct save_figures walked = x->walked;
     if (x->save != NULL) save_measure(x->save, &walked);
     *figures = x->figures;
-    figures->running = x->phase != PHASE_IDLE;
+    figures->running = snapshots_running(x);
     figures->keys = walked.keys;
     figures->keys_total = walked.keys_total;
     figures->moved = walked.moved;

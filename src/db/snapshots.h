@@ -25,6 +25,7 @@ struct snapshots *snapshots_create(const struct snapshots_options *options);
 void snapshots_destroy(struct snapshots *x); /* no job may be under way; drops what is not whole */
 
 bool snapshots_start(struct snapshots *x, int64_t now_ms); /* false: one is under way */
+bool snapshots_running(const struct snapshots *x);
 
 /* How fast the walk may go; 0, as it is at first: as fast as the disk takes it. */
 void snapshots_set_pace(struct snapshots *x, uint64_t bytes_per_second);

@@ -21,3 +21,8 @@ int64_t clock_monotonic_ns(void)
 {
     return read_clock(CLOCK_MONOTONIC, 1000000000);
 }
+
+int64_t clock_thread_cpu_ns(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID, 1000000000);
+}

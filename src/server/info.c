@@ -178,6 +178,8 @@ static void snapshot_lines(struct info *i)
     line_number(i, "snapshot_bytes", f->running ? f->bytes : 0);
     line_number(i, "snapshot_bytes_per_second", elapsed_ms == 0 ? 0 : f->bytes * 1000 / elapsed_ms);
     line_number(i, "snapshot_moved_keys", f->moved);
+    line_number(i, "snapshot_loop_usec_max", s->turns.snapshot.wall_ns / 1000);
+    line_number(i, "snapshot_loop_cpu_usec_max", s->turns.snapshot.cpu_ns / 1000);
     line_number(i, "snapshot_last_bytes", f->last_bytes);
     line_number(i, "snapshot_last_msec", f->last_took_ms < 0 ? 0 : (uint64_t)f->last_took_ms);
     line_number(i, "snapshot_generations", i->db.log.snapshots);
@@ -219,6 +221,8 @@ static void section_stats(struct info *i)
     line_number(i, "total_connections_received", i->net.accepted - s->connections_base);
     line_number(i, "total_commands_processed", i->engine.requests);
     line_number(i, "instantaneous_ops_per_sec", i->rate.requests);
+    line_number(i, "loop_usec_max", s->turns.all.wall_ns / 1000);
+    line_number(i, "loop_cpu_usec_max", s->turns.all.cpu_ns / 1000);
     line_number(i, "total_net_input_bytes", i->net.received_bytes - s->received_base);
     line_number(i, "total_net_output_bytes", i->net.sent_bytes - s->sent_base);
     buf_append_format(i->out, "instantaneous_input_kbps:%.2f\r\n",

@@ -192,6 +192,7 @@ static void turn(struct server *s)
     peers_check(s);
     figures_sample(s);
     if (s->phase == SERVER_STOPPING) go_on_stopping(s);
+    turns_end(s);
 }
 
 int server_run(struct server *s, struct buf *problem)

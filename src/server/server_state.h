@@ -52,6 +52,19 @@ struct rate_sample {
     uint64_t output_bytes;
 };
 
+struct turn_longest {
+    uint64_t wall_ns;
+    uint64_t cpu_ns;
+};
+
+struct turns {
+    struct turn_longest all;      /* since the last CONFIG RESETSTAT */
+    struct turn_longest snapshot; /* while the last snapshot was made, or is */
+    bool saving;                  /* at the end of the last turn */
+    int64_t cpu_ns;               /* of this thread, as of cpu_read_ns */
+    int64_t cpu_read_ns;
+};
+
 struct server {
     struct config *config; /* borrowed */
     struct trace_sink sink;
@@ -105,6 +118,7 @@ struct server {
     size_t memory_peak;
     struct rate_sample samples[RATE_SAMPLES];
     size_t samples_count; /* since start */
+    struct turns turns;
 };
 
 /* peer.c: connections */
@@ -147,6 +161,10 @@ void settings_fill_host(struct server *s);
 void figures_measure_memory(struct server *s, int64_t age_max_ms);
 void figures_sample(struct server *s);
 struct rate_sample figures_rate(const struct server *s); /* per second; at_ms is the span */
+
+/* turns.c: the longest turns of the loop */
+uint64_t turns_end(struct server *s); /* the turn is over; returns its wall time in nanoseconds */
+void turns_reset(struct server *s);
 
 /* info.c */
 void info_append(struct server *s, const struct slice *sections, size_t count, struct buf *out);

@@ -199,6 +199,7 @@ static void host_reset_statistics(void *context)
     s->connections_base = net.accepted;
     s->rejected_connections = s->refused_connections = s->idle_closes = 0;
     s->samples_count = 0;
+    turns_reset(s);
     figures_measure_memory(s, 0);
     s->memory_peak = s->memory.allocated_bytes;
     engine_reset_statistics(s->engine);

@@ -282,12 +282,31 @@ static void test_backup_under_load(void **state)
     server_process_deinit(&server);
 }
 
+/* The longest turn while a snapshot is made is kept, its CPU time is no longer than it was, and
+ * CONFIG RESETSTAT forgets it. */
+static void test_figures_of_turns(void **state)
+{
+    (void)state;
+    struct server_process server;
+    start(&server);
+    put_ballast(&server);
+    assert_int_equal(figure(&server, "snapshot_loop_usec_max"), 0);
+    ask(&server, "SAVE", "OK");
+    uint64_t wall_us = figure(&server, "snapshot_loop_usec_max");
+    assert_true(wall_us > 0);
+    assert_in_range(figure(&server, "snapshot_loop_cpu_usec_max"), 1, wall_us);
+    ask(&server, "CONFIG RESETSTAT", "OK");
+    assert_int_equal(figure(&server, "snapshot_loop_usec_max"), 0);
+    server_process_deinit(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kills_around_snapshots),
         cmocka_unit_test(test_damaged_snapshots),
         cmocka_unit_test(test_backup_under_load),
+        cmocka_unit_test(test_figures_of_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
