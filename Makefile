@@ -136,7 +136,7 @@ again    = $(MAKE) --no-print-directory $(parallel)
 run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STATES)'
 
 .PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy \
-        tidy-fast format bench bench-durable bitflip \
+        tidy-fast format bench bench-durable large bitflip \
         coverage fuzz soak deps install clean help
 
 all: ## build the server and its tool: build/irmak-server, build/irmak-check
@@ -206,6 +206,10 @@ bench: ## performance figures: tests/bench/*_bench.c, then redis-tests/bench bes
 bench-durable: ## the figures of docs/durability.md, beside redis-server on the same disk
 	+@$(again) programs load-programs
 	@IRMAK_SERVER='$(DIR)/irmak-server' redis-tests/bench_durable
+
+large: ## 10 M keys and a stream of 10 M entries, beside redis-server; SCALE=1 (not in CI)
+	+@$(again) programs load-programs
+	@IRMAK_SERVER='$(DIR)/irmak-server' tests/large/run
 
 bitflip: ## single bits flipped in our files and in redis-server's AOF: who notices; FLIPS=400
 	+@$(again) programs
