@@ -1,10 +1,10 @@
 /* How long the turns of the loop are: every client waits for the one that is under way.
  *
- * Wall time counts what the machine does to us, too: other processes, a busy hypervisor. CPU time is
- * what we do ourselves. Reading it costs a system call (some 500 ns in a virtual machine), so it
- * is read after turns that were long, and else now and then: the CPU time of a turn is then what was
- * used since the last reading, but not more than its wall time. So it is never too low, and too
- * high by less than CPU_READ_NS. */
+ * Wall time counts what the machine does to us, too: other processes, a busy hypervisor. CPU time
+ * is what we do ourselves. Reading it costs a system call (some 500 ns in a virtual machine), so
+ * it is read after turns that were long, and else now and then: the CPU time of a turn is then
+ * what was used since the last reading, but not more than its wall time. So it is never too low,
+ * and too high by less than CPU_READ_NS. */
 #include "env/clock.h"
 #include "server/server_state.h"
 

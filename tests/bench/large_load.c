@@ -5,9 +5,9 @@
  *   large_load stream PORT COUNT        the stream "events": ID N-1, N from 1, three fields
  *   large_load pending PORT COUNT       the group "workers" of four consumers takes COUNT entries
  *   large_load traffic PORT SECONDS RATE KEYS PENDING
- *       RATE requests a second in a batch each millisecond: 45% GET and 40% SET of random keys (with
- *       the value that they have), 10% XADD, 4% XACK of a random pending entry, 1% XREADGROUP.
- *       Prints requests/s, and p50, p99 and maximum of a batch in microseconds.
+ *       RATE requests a second in a batch each millisecond: 45% GET and 40% SET of random keys
+ *       (with the value that they have), 10% XADD, 4% XACK of a random pending entry, 1%
+ *       XREADGROUP. Prints requests/s, and p50, p99 and maximum of a batch in microseconds.
  *   large_load check PORT KEYS SAMPLES  samples keys; prints how many were right
  *
  * All but traffic print the seconds that they took. Requests go in pipelines of 1,000. */
