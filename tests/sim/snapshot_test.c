@@ -430,12 +430,68 @@ static void test_huge_slot(void **state)
     }
 }
 
+/* ---- when the loop must come back ---- */
+
+/* The loop sleeps until db_snapshot_due_ms says, and wakes when a job has ended: by these two alone
+ * a snapshot comes to its end. 'fail': the disk is full at its first job. */
+static void follow_due_times(struct machine *m, uint64_t pace, bool fail)
+{
+    struct db_figures before, after;
+    db_measure(m->db, &before);
+    assert_int_equal(db_snapshot_due_ms(m->db), INT64_MAX);
+    db_snapshot_set_pace(m->db, pace);
+    machine_send(m, 0, "BGSAVE");
+    machine_tick(m, false);
+    for (unsigned steps = 0; db_snapshot_running(m->db); steps++) {
+        assert_true(steps < 100000);
+        machine_snapshot_begin(m);
+        int64_t due_ms = db_snapshot_due_ms(m->db);
+        if (due_ms == INT64_MAX || steps % 5 == 4) {
+            if (due_ms == INT64_MAX) assert_non_null(m->snapshot);
+            struct sim_faults faults = {.fail_at = 1, .fail_status = DISK_FULL};
+            if (fail && m->snapshot != NULL) sim_disk_set_faults(m->options.disk, &faults);
+            machine_snapshot_run(m);
+            sim_disk_set_faults(m->options.disk, &(struct sim_faults){0});
+            machine_snapshot_end(m);
+        } else if (due_ms * 1000 > m->now_us) {
+            m->now_us = due_ms * 1000;
+        }
+        machine_tick(m, false);
+        machine_flush_begin(m);
+        machine_flush_run(m);
+        assert_true(machine_flush_end(m));
+    }
+    db_measure(m->db, &after);
+    assert_int_equal(after.snapshot.done, before.snapshot.done + !fail);
+    assert_int_equal(after.snapshot.last_failed, fail);
+    assert_int_equal(db_snapshot_due_ms(m->db), INT64_MAX);
+}
+
+static void test_due(void **state)
+{
+    (void)state;
+    struct sim_disk *disk = sim_disk_create(3);
+    struct machine m;
+    must_open(&m, disk);
+    fill(&m);
+    for (int i = 0; i < 3; i++) machine_send(&m, 0, "SETRANGE huge%d 3000000 end", i);
+    assert_true(machine_settle(&m));
+    follow_due_times(&m, 0, false);
+    follow_due_times(&m, 5000000, false);
+    follow_due_times(&m, 0, true);
+    follow_due_times(&m, 5000000, true);
+    follow_due_times(&m, 5000000, false);
+    assert_true(machine_shut_down(&m));
+    sim_disk_destroy(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_byte),  cmocka_unit_test(test_misplaced_blocks),
         cmocka_unit_test(test_generations), cmocka_unit_test(test_changed_items),
         cmocka_unit_test(test_every_call),  cmocka_unit_test(test_huge_slot),
+        cmocka_unit_test(test_due),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
