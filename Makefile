@@ -10,6 +10,7 @@
 #   asan     build/asan/   AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan     build/tsan/   ThreadSanitizer
 #   coverage build/coverage/  gcc's counts of branches, without optimisation
+#   fuzz     build/fuzz/   clang's libFuzzer with AddressSanitizer; msan: with MemorySanitizer
 # The sanitizers must see every allocation, so their flavours take src/base/memory_libc.c where the
 # others take src/base/memory_jemalloc.c.
 
@@ -58,15 +59,22 @@ else ifeq ($(FLAVOUR),tsan)
 TEST_OPT   := -O1 -fsanitize=thread
 else ifeq ($(FLAVOUR),coverage)
 TEST_OPT   := -O0 --coverage -fprofile-update=atomic
+else ifeq ($(FLAVOUR),fuzz)
+TEST_OPT   := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_OPT   := -fsanitize=fuzzer,address,undefined
+else ifeq ($(FLAVOUR),msan)
+# Every byte that is read must have been written (XXH3 is compiled in, so it is seen too).
+TEST_OPT   := -O1 -fsanitize=fuzzer-no-link,memory -fno-sanitize-recover=all
+FUZZ_OPT   := -fsanitize=fuzzer,memory
 else
-$(error FLAVOUR is '$(FLAVOUR)', but must be release, debug, asan, tsan or coverage)
+$(error FLAVOUR is '$(FLAVOUR)', but must be release, debug, asan, tsan, coverage, fuzz or msan)
 endif
 DIR        ?= $(BUILD)/$(FLAVOUR)
 TEST_OBJ   ?= $(DIR)/obj
 SERVER_OBJ ?= $(TEST_OBJ)
 SERVER_OPT ?= $(TEST_OPT)
 
-SANITIZED  := $(filter asan tsan,$(FLAVOUR))
+SANITIZED  := $(filter asan tsan fuzz msan,$(FLAVOUR))
 # gcc sees uninitialised variables in the code that the sanitizers add; the other flavours look.
 $(if $(SANITIZED),$(if $(IS_CLANG),,$(eval TEST_OPT += -Wno-maybe-uninitialized)))
 MEMORY_NOT := src/base/memory_$(if $(SANITIZED),jemalloc,libc).c
@@ -113,6 +121,7 @@ UNIT_PROGRAMS        := $(UNIT_SOURCES:src/%.c=$(DIR)/test/%)
 SIM_TEST_PROGRAMS    := $(SIM_TESTS:tests/%.c=$(DIR)/test/%)
 INTEGRATION_PROGRAMS := $(INTEGRATION_SOURCES:tests/%.c=$(DIR)/test/%)
 PRELOAD_LIBRARIES    := $(PRELOADS:tests/%.c=$(DIR)/test/%.so)
+FUZZ_PROGRAMS        := $(patsubst tests/%.c,$(DIR)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCH_PROGRAMS       := $(BENCH_SOURCES:tests/%.c=$(DIR)/%)
 LOAD_PROGRAMS        := $(patsubst tests/%.c,$(DIR)/%,$(wildcard tests/bench/*_load.c))
 
@@ -137,7 +146,7 @@ run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STAT
 
 .PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy \
         tidy-fast format bench bench-durable large bitflip \
-        coverage fuzz soak deps install clean help
+        coverage fuzz fuzz-msan soak deps install clean help
 
 all: ## build the server and its tool: build/irmak-server, build/irmak-check
 	+@$(again) programs
@@ -219,8 +228,13 @@ coverage: ## branches taken by unit tests, scenarios and simulator in what keeps
 	+@$(again) FLAVOUR=coverage CC=gcc tests
 	@tests/coverage --dir '$(BUILD)/coverage' --goal 95
 
-fuzz: ## fuzz the parsers and loaders
-	@$(call delegate,tests/fuzz/run)
+fuzz: ## fuzz parsers, loaders and commands; FUZZ_RUNS=1000000 of each
+	+@$(again) FLAVOUR=fuzz CC=clang fuzz-programs
+	@DIR='$(BUILD)/fuzz' tests/fuzz/run
+
+fuzz-msan: ## the same, looking for bytes that nobody wrote
+	+@$(again) FLAVOUR=msan CC=clang fuzz-programs
+	@DIR='$(BUILD)/msan' tests/fuzz/run
 
 soak: ## simulated crashes, SIGKILL and power cuts in turn for SOAK_MINUTES=30
 	+@$(again) programs sim-programs integration-programs
@@ -254,16 +268,17 @@ endef
 # --- how it is built -----------------------------------------------------------------------------
 
 .PHONY: programs tests unit-programs sim-programs integration-programs bench-programs \
-        load-programs analysed FORCE
+        fuzz-programs load-programs analysed FORCE
 programs: $(SERVER) $(if $(SERVER),,no-server) $(CHECK)
 tests: unit-programs sim-programs integration-programs
 unit-programs: $(UNIT_PROGRAMS) $(if $(filter *,$(ROOM)),$(SIM_TEST_PROGRAMS))
 sim-programs: $(SIM)
 integration-programs: $(INTEGRATION_PROGRAMS) $(PRELOAD_LIBRARIES)
 bench-programs: $(BENCH_PROGRAMS)
+fuzz-programs: $(FUZZ_PROGRAMS)
 load-programs: $(LOAD_PROGRAMS)
-programs tests unit-programs sim-programs integration-programs bench-programs load-programs \
-        analysed: ; @:
+programs tests unit-programs sim-programs integration-programs bench-programs fuzz-programs \
+        load-programs analysed: ; @:
 
 .PHONY: no-server
 no-server:
@@ -329,6 +344,11 @@ $(DIR)/test/integration/%_test: $(TEST_OBJ)/tests/integration/%_test.o \
 	@mkdir -p $(@D)
 	$(call link,$(ALWAYS) $(TEST_OPT),-lcmocka -lhiredis)
 
+$(DIR)/fuzz/%_fuzz: $(TEST_OBJ)/tests/fuzz/%_fuzz.o $(call test_objects,$(LIBRARY) $(SIM_PARTS)) \
+        $(DIR)/sources
+	@mkdir -p $(@D)
+	$(call link,$(ALWAYS) $(TEST_OPT) $(FUZZ_OPT))
+
 # Into a server of any flavour, so without a sanitizer of its own.
 $(DIR)/test/%_preload.so: tests/%_preload.c tests/integration/fault.h $(DIR)/flags
 	@mkdir -p $(@D)
@@ -358,4 +378,4 @@ $(BUILD)/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy tests/tidy/analyse.sh
 
 -include $(patsubst %.c,$(SERVER_OBJ)/%.d,$(SERVER_SOURCES) $(CHECK_SOURCES) $(BENCH_SOURCES))
 -include $(patsubst %.c,$(TEST_OBJ)/%.d,$(LIBRARY) $(SIM_PARTS) $(SIM_MAIN) $(UNIT_SOURCES) \
-    $(SIM_TESTS) $(INTEGRATION_SOURCES) $(INTEGRATION_PARTS))
+    $(SIM_TESTS) $(wildcard tests/fuzz/*_fuzz.c) $(INTEGRATION_SOURCES) $(INTEGRATION_PARTS))

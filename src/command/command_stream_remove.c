@@ -194,7 +194,8 @@ enum outcome command_xdel(struct command_context *c)
 static void apply_run(struct removal *r)
 {
     if (r->group != NULL) acknowledge(r->c, &r->key, stream_group_name(r->group), &r->acknowledged);
-    if (r->references == REFERENCES_DELETE) drop_references(r->c, &r->key, r->stream, &r->removed);
+    if (r->references == REFERENCES_DELETE && r->removed.count > 0)
+        drop_references(r->c, &r->key, r->stream, &r->removed);
     delete_entries(r->c, &r->key, &r->removed);
     r->acknowledged.count = 0;
     r->removed.count = 0;

@@ -545,8 +545,6 @@ void db_watch(struct db *db, enum db_watching watching)
 
 bool db_take_touched(struct db *db, struct db_touched *touched)
 {
-    struct reader in = {
-        {db->touched.data + db->touched_taken, db->touched.size - db->touched_taken}};
     uint8_t database, kind;
     struct slice name;
     CHECK(!db->batch_open);
@@ -556,6 +554,8 @@ bool db_take_touched(struct db *db, struct db_touched *touched)
         db->touched_taken = 0;
         return false;
     }
+    struct reader in = {
+        {db->touched.data + db->touched_taken, db->touched.size - db->touched_taken}};
     CHECK(read_byte(&in, &database) && read_byte(&in, &kind) && read_bytes(&in, &name));
     db->touched_taken = db->touched.size - in.rest.size;
     /* A copy: the waiter that it wakes may change keys and so grow the queue. */
