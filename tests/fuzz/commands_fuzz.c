@@ -12,7 +12,14 @@
 
 #include <string.h>
 
-enum { LINKS = 3, LINES_MAX = 64, LINE_BYTES_MAX = 400, WORDS_MAX = 60, DIGITS_MAX = 6, TEST_SEGMENT = 16 };
+enum {
+    LINKS = 3,
+    LINES_MAX = 64,
+    LINE_BYTES_MAX = 400,
+    WORDS_MAX = 60,
+    DIGITS_MAX = 6,
+    TEST_SEGMENT = 16
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -83,8 +83,8 @@ static bool matches(const struct element *elements, size_t count, struct slice t
         unsigned char c = (unsigned char)text.data[at];
         for (size_t i = count + 1; i-- > 0;) {
             bool stays = i < count && elements[i].star && reached[i];
-            bool comes = i > 0 && !elements[i - 1].star && reached[i - 1] &&
-                         elements[i - 1].takes[c];
+            bool comes =
+                i > 0 && !elements[i - 1].star && reached[i - 1] && elements[i - 1].takes[c];
             reached[i] = stays || comes;
         }
     }
