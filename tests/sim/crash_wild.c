@@ -3,7 +3,8 @@
  *
  * In a request:  %k a key   %K another key   %s a key meant for a stream   %S another such
  *                %i an ID of that stream   %g a group   %c a consumer   %v a value
- *                %n 0 to 5   %t some milliseconds   %l a long value, rarely one above a segment */
+ *                %n 0 to 5   %p 1 to 6   %t some milliseconds
+ *                %l a long value, rarely one above a segment */
 #include "base/check.h"
 #include "crash_world.h"
 #include "dump.h"
@@ -71,6 +72,31 @@ static const struct wild_request requests[] = {
     {"XTRIM %s MAXLEN %n", RULE_POSITIVE, false},
     {"XTRIM %s MINID %i", RULE_POSITIVE, false},
     {"XSETID %s %i ENTRIESADDED 50", RULE_ACCEPTED, false},
+    {"XADD %s IDMP %c %n * f %v", RULE_NEVER, true},
+    {"XADD %s IDMP %c %n * f %v", RULE_NEVER, true},
+    {"XADD %s IDMP %c %n MAXLEN 3 * f %v", RULE_NEVER, true},
+    {"XADD %s IDMPAUTO %c * f %n", RULE_NEVER, true},
+    {"XADD %s KEEPREF MAXLEN %n * f %v", RULE_ACCEPTED, false},
+    {"XADD %s DELREF MAXLEN %n * f %v", RULE_ACCEPTED, false},
+    {"XADD %s ACKED MINID %i * f %v", RULE_ACCEPTED, false},
+    {"XCFGSET %s IDMP-MAXSIZE %p IDMP-DURATION %p", RULE_NEVER, false},
+    {"XCFGSET %s IDMP-DURATION %p", RULE_NEVER, false},
+    {"XACKDEL %s %g DELREF IDS 2 %i %i", RULE_NEVER, false},
+    {"XACKDEL %s %g ACKED IDS 1 %i", RULE_NEVER, false},
+    {"XACKDEL %s %g IDS 1 %i", RULE_NEVER, false},
+    {"XDELEX %s DELREF IDS 2 %i %i", RULE_NEVER, false},
+    {"XDELEX %s ACKED IDS 1 %i", RULE_NEVER, false},
+    {"XTRIM %s MAXLEN %n DELREF", RULE_POSITIVE, false},
+    {"XTRIM %s MAXLEN %n ACKED", RULE_POSITIVE, false},
+    {"XNACK %s %g FAIL IDS 2 %i %i", RULE_POSITIVE, false},
+    {"XNACK %s %g SILENT IDS 1 %i", RULE_POSITIVE, false},
+    {"XNACK %s %g FATAL IDS 1 %i", RULE_POSITIVE, false},
+    {"XNACK %s %g FAIL IDS 1 %i RETRYCOUNT %n FORCE", RULE_POSITIVE, false},
+    {"XREADGROUP GROUP %g %c COUNT 3 CLAIM %n STREAMS %s >", RULE_ACCEPTED, false},
+    {"XREADGROUP GROUP %g %c CLAIM %t BLOCK %t STREAMS %s >", RULE_ACCEPTED, false},
+    {"XAUTOCLAIM %s %g %c %n %i COUNT 3 JUSTID", RULE_NEVER, false},
+    {"XGROUP SETID %s %g $ ENTRIESREAD %n", RULE_ACCEPTED, false},
+    {"XSETID %s %i ENTRIESADDED 60 MAXDELETEDID %i", RULE_ACCEPTED, false},
     {"XLEN %s", RULE_NEVER, true},
     {"XRANGE %s - + COUNT 3", RULE_NEVER, true},
     {"XPENDING %s %g - + 5", RULE_NEVER, true},
@@ -124,6 +150,7 @@ static void write_word(struct world *w, char code, const struct draw *d, struct 
     case 'g': buf_append_format(out, "g%u", world_pick(w, 2)); break;
     case 'c': buf_append_format(out, "c%u", world_pick(w, 3)); break;
     case 'n': buf_append_format(out, "%u", world_pick(w, 6)); break;
+    case 'p': buf_append_format(out, "%u", 1 + world_pick(w, 6)); break;
     case 'l': write_long_value(w, out); break;
     case 't': buf_append_format(out, "%u", 1 + world_pick(w, 100)); break;
     case 'v':

@@ -55,6 +55,24 @@ static void add_pending(struct buf *out, const struct stream_group *g)
     }
 }
 
+/* What is remembered of idempotent producers, to the place of the sweep. How often duplicates came
+ * is not in the log (db_count_duplicate). */
+static void add_idempotence(struct buf *out, const struct stream *s)
+{
+    struct stream_idmp_walk walk = {0};
+    struct stream_idmp_figures figures;
+    if (!stream_idmp_is_kept(s)) return;
+    struct stream_idmp_limits limits = stream_idmp_limits(s);
+    stream_idmp_measure(s, &figures);
+    buf_append_format(out, "\n  idempotence duration_s=%u count_max=%u added=%" PRIu64 " sweep=%u",
+                      limits.duration_s, limits.count_max, figures.added, stream_idmp_sweep(s));
+    while (stream_idmp_walk_next(s, &walk)) {
+        add_bytes(out, "\n    producer", walk.producer);
+        add_bytes(out, "iid", walk.iid);
+        add_id(out, "entry", walk.id);
+    }
+}
+
 static void add_stream(struct buf *out, const struct stream *s)
 {
     stream_check(s);
@@ -63,6 +81,7 @@ static void add_stream(struct buf *out, const struct stream *s)
     add_id(out, "last", stream_last_id(s));
     add_id(out, "max_deleted", stream_max_deleted_id(s));
     add_entries(out, s);
+    add_idempotence(out, s);
     const struct stream_group *g = NULL;
     while ((g = stream_group_next(s, g)) != NULL) {
         add_bytes(out, "\n  group", stream_group_name(g));
