@@ -147,6 +147,7 @@ run_in   = tests/run --dir $1 --room '$(ROOM)' --seed '$(SEED)' --states '$(STAT
 .PHONY: all run test unit scenario sim mutants integration clients debug asan tsan tidy \
         tidy-fast format bench bench-durable large bitflip \
         coverage fuzz fuzz-msan soak deps install clean help
+.PHONY: bench-streams
 
 all: ## build the server and its tool: build/irmak-server, build/irmak-check
 	+@$(again) programs
@@ -207,10 +208,15 @@ tidy-fast: ## the part of tidy that takes seconds
 format: ## lay out every C file with clang-format
 	@find src tests -name '*.[ch]' -exec clang-format -i {} +
 
-bench: ## performance figures: tests/bench/*_bench.c, then redis-tests/bench beside redis-server
-	+@$(again) programs bench-programs
+bench: ## performance figures: tests/bench/*_bench.c, then beside redis-server: bench, bench_streams
+	+@$(again) programs bench-programs load-programs
 	@set -e; for program in $(BENCH_PROGRAMS); do echo "== $$program"; "$$program"; done
-	@$(call delegate,redis-tests/bench)
+	@IRMAK_SERVER='$(DIR)/irmak-server' redis-tests/bench
+	@IRMAK_SERVER='$(DIR)/irmak-server' redis-tests/bench_streams
+
+bench-streams: ## the part of bench about streams; ROW=xrange-1000 for one row
+	+@$(again) programs load-programs
+	@IRMAK_SERVER='$(DIR)/irmak-server' redis-tests/bench_streams
 
 bench-durable: ## the figures of docs/durability.md, beside redis-server on the same disk
 	+@$(again) programs load-programs

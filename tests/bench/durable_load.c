@@ -1,8 +1,5 @@
 /* durable_load.c - the load of bench-durable that redis-benchmark cannot make.
  *
- *   durable_load consume PORT CONNECTIONS ENTRIES
- *       A stream of ENTRIES, a group; each connection is a consumer that reads 100 entries and
- *       acknowledges them, until nothing is left. Prints entries/s.
  *   durable_load gets PORT SECONDS WRITERS
  *       One connection GETs, one request at a time; WRITERS connections SET other keys, one request
  *       at a time each. Prints GETs/s, and p50, p99, p99.9 and maximum of a GET in microseconds,
@@ -22,12 +19,9 @@
 #include <time.h>
 
 enum {
-    BATCH = 100,
     CONNECTIONS_MAX = 64,
-    FILL_PIPELINE = 500,
     KEYS = 1000,
     SAMPLES_MAX = 1 << 24,
-    ID_SIZE = 48,
     TIMEOUT_S = 60,
 };
 
@@ -77,104 +71,6 @@ static redisReply *take_reply(redisContext *c)
 static void receive(redisContext *c)
 {
     if (redisBufferRead(c) != REDIS_OK) stop("reading", c->errstr);
-}
-
-/* ---- consume ---- */
-
-struct consumer {
-    redisContext *context;
-    int index;
-    bool done;
-    char ids[BATCH][ID_SIZE];
-    size_t count; /* IDs that wait for their acknowledgement */
-};
-
-static void fill_stream(redisContext *c, long entries)
-{
-    freeReplyObject(check(c, redisCommand(c, "XGROUP CREATE s g 0 MKSTREAM"), "XGROUP"));
-    for (long sent = 0; sent < entries;) {
-        long portion = entries - sent < FILL_PIPELINE ? entries - sent : FILL_PIPELINE;
-        for (long i = 0; i < portion; i++) redisAppendCommand(c, "XADD s * field 0123456789abcdef");
-        for (long i = 0; i < portion; i++) {
-            void *reply = NULL;
-            if (redisGetReply(c, &reply) != REDIS_OK) stop("XADD", c->errstr);
-            freeReplyObject(check(c, reply, "XADD"));
-        }
-        sent += portion;
-    }
-}
-
-static void ask_for_entries(struct consumer *k)
-{
-    redisAppendCommand(k->context, "XREADGROUP GROUP g consumer%d COUNT %d STREAMS s >", k->index,
-                       BATCH);
-    flush_out(k->context);
-}
-
-static void acknowledge(struct consumer *k)
-{
-    const char *words[BATCH + 3] = {"XACK", "s", "g"};
-    for (size_t i = 0; i < k->count; i++) words[i + 3] = k->ids[i];
-    redisAppendCommandArgv(k->context, (int)k->count + 3, words, NULL);
-    flush_out(k->context);
-}
-
-static void take_entries(struct consumer *k, const redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_ARRAY) {
-        k->done = true;
-        return;
-    }
-    const redisReply *entries = reply->element[0]->element[1];
-    k->count = entries->elements;
-    if (k->count > BATCH) stop("XREADGROUP", "more entries than asked for");
-    for (size_t i = 0; i < k->count; i++)
-        snprintf(k->ids[i], ID_SIZE, "%s", entries->element[i]->element[0]->str);
-    acknowledge(k);
-}
-
-/* One reply: of the read, or of the acknowledgement. The entries that are finished with it. */
-static long advance(struct consumer *k)
-{
-    long finished = 0;
-    receive(k->context);
-    for (redisReply *reply; (reply = take_reply(k->context)) != NULL;) {
-        if (reply->type == REDIS_REPLY_INTEGER) {
-            if (reply->integer != (long long)k->count) stop("XACK", "not all were pending");
-            finished += (long)k->count;
-            ask_for_entries(k);
-        } else {
-            take_entries(k, reply);
-        }
-        freeReplyObject(reply);
-    }
-    return finished;
-}
-
-static void consume(int port, int connections, long entries)
-{
-    static struct consumer consumers[CONNECTIONS_MAX];
-    struct pollfd polled[CONNECTIONS_MAX];
-    redisContext *filler = connect_to(port);
-    fill_stream(filler, entries);
-    redisFree(filler);
-    for (int i = 0; i < connections; i++) {
-        consumers[i] = (struct consumer){.context = connect_to(port), .index = i};
-        polled[i] = (struct pollfd){.fd = consumers[i].context->fd, .events = POLLIN};
-    }
-    uint64_t begin = now_ns();
-    for (int i = 0; i < connections; i++) ask_for_entries(&consumers[i]);
-    long finished = 0;
-    while (finished < entries) {
-        if (poll(polled, (nfds_t)connections, TIMEOUT_S * 1000) <= 0) stop("waiting", "no reply");
-        for (int i = 0; i < connections; i++) {
-            if (polled[i].revents != 0) finished += advance(&consumers[i]);
-            if (consumers[i].done) polled[i].events = 0;
-        }
-    }
-    double seconds = (double)(now_ns() - begin) / 1e9;
-    printf("%.0f\n", (double)entries / seconds);
-    for (int i = 0; i < connections; i++) redisFree(consumers[i].context);
 }
 
 /* ---- gets ---- */
@@ -280,12 +176,9 @@ static long number(const char *text, long max)
 
 int main(int count, char **words)
 {
-    if (count == 5 && strcmp(words[1], "consume") == 0)
-        consume((int)number(words[2], 65535), (int)number(words[3], CONNECTIONS_MAX),
-                number(words[4], 100000000));
-    else if (count == 5 && strcmp(words[1], "gets") == 0)
+    if (count == 5 && strcmp(words[1], "gets") == 0)
         gets((int)number(words[2], 65535), (double)number(words[3], 3600),
              (int)number(words[4], CONNECTIONS_MAX - 1));
-    else stop("usage", "consume PORT CONNECTIONS ENTRIES | gets PORT SECONDS WRITERS");
+    else stop("usage", "gets PORT SECONDS WRITERS");
     return 0;
 }
