@@ -49,16 +49,25 @@ void effect_encode(const struct effect *e, struct buf *out)
     ops->encode(e, out);
 }
 
+bool effect_read_key(struct reader *in, const struct store *store, uint8_t *code,
+                     struct store_key *key)
+{
+    uint8_t database;
+    struct slice name;
+    if (!read_byte(in, code) || !read_byte(in, &database) || !read_bytes(in, &name)) return false;
+    if (database >= DATABASES_COUNT || name.size > KEY_BYTES_MAX) return false;
+    *key = store_key_make(store, database, name);
+    return true;
+}
+
 bool effect_decode(struct effect *e, struct reader *in, const struct store *store,
                    struct effect_scratch *scratch)
 {
-    uint8_t code, database;
-    struct slice name;
-    if (!read_byte(in, &code) || !read_byte(in, &database) || !read_bytes(in, &name)) return false;
+    uint8_t code;
+    if (!effect_read_key(in, store, &code, &e->key)) return false;
     const struct effect_ops *ops = effect_ops_find(code);
-    if (ops == NULL || database >= DATABASES_COUNT) return false;
+    if (ops == NULL) return false;
     e->kind = ops->kind;
-    e->key = store_key_make(store, database, name);
     return ops->decode(e, in, scratch);
 }
 

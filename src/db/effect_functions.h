@@ -14,6 +14,10 @@
 #include "db/effects.def"
 #undef EFFECT
 
+/* What every encoded effect begins with. False: malformed; the code may be unknown. */
+bool effect_read_key(struct reader *in, const struct store *store, uint8_t *code,
+                     struct store_key *key);
+
 /* Arrays of IDs as deltas: zigzag of the ms difference, then of the sequence. */
 void effect_encode_ids(struct buf *out, const struct stream_id *ids, size_t count);
 bool effect_decode_ids(struct reader *in, const struct stream_id **ids, size_t *count,

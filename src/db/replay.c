@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "db/effect_functions.h"
 
 enum { FLUSH_SCAN_KEYS = 4096 };
 
@@ -140,6 +141,23 @@ static bool replay_effect(struct replay *r, lsn_t lsn, const struct effect *e)
     if (!is_covered(r, &e->key, lsn)) return apply(r, e);
     r->effects_skipped++;
     return true;
+}
+
+void replay_ahead(void *context, const struct slice *frames, size_t count)
+{
+    const struct replay *r = context;
+    const struct store *store = r->target.store;
+    struct store_key keys[WAL_AHEAD_MAX];
+    size_t keys_count = 0;
+    CHECK(count <= WAL_AHEAD_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct reader in = {frames[i]};
+        uint8_t code;
+        if (!effect_read_key(&in, store, &code, &keys[keys_count])) continue;
+        store_prefetch_table(store, &keys[keys_count++]);
+    }
+    for (size_t i = 0; i < keys_count; i++) store_prefetch(store, &keys[i]);
+    for (size_t i = 0; i < keys_count; i++) store_prefetch_entry(store, &keys[i]);
 }
 
 bool replay_frame(void *context, lsn_t lsn, struct slice frame)

@@ -65,4 +65,7 @@ struct wal_loader replay_loader(struct replay *r);
 /* For wal_open: the frame's effects. False: one cannot be read or does not fit. */
 bool replay_frame(void *replay, lsn_t lsn, struct slice frame);
 
+/* The frames that come next: what the first effect of each will need is fetched, all at once. */
+void replay_ahead(void *replay, const struct slice *frames, size_t count);
+
 #endif

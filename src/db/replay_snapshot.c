@@ -235,6 +235,9 @@ static void forget(void *context)
 
 struct wal_loader replay_loader(struct replay *r)
 {
-    return (struct wal_loader){
-        .context = r, .block = load_block, .end = load_whole, .forget = forget};
+    return (struct wal_loader){.context = r,
+                               .block = load_block,
+                               .end = load_whole,
+                               .forget = forget,
+                               .ahead = replay_ahead};
 }

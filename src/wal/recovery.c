@@ -313,23 +313,37 @@ static enum wal_open_status load_snapshot(struct recovery *r)
 
 /* ---- step 2 and 3: the batches ---- */
 
+/* The next frames of a batch, announced to those who want to know. Returns their number. */
+static uint32_t take_frames(const struct recovery *r, struct reader *in, uint32_t left,
+                            struct slice frames[WAL_AHEAD_MAX])
+{
+    const struct wal_loader *loader = r->options->loader;
+    uint32_t count = left < WAL_AHEAD_MAX ? left : WAL_AHEAD_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        bool whole = batch_next_frame(in, &frames[i]);
+        CHECK(whole);
+    }
+    if (loader != NULL && loader->ahead != NULL) loader->ahead(loader->context, frames, count);
+    return count;
+}
+
 static bool apply(struct recovery *r, const struct batch_header *h, struct slice batch,
                   wal_visit *visit, void *context)
 {
-    struct reader frames = batch_frames(batch, h);
-    struct slice frame;
+    struct reader in = batch_frames(batch, h);
+    struct slice frames[WAL_AHEAD_MAX];
+    uint32_t taken = 0;
     for (uint32_t i = 0; i < h->count; i++) {
-        bool whole = batch_next_frame(&frames, &frame);
-        CHECK(whole);
+        if (i == taken) taken += take_frames(r, &in, h->count - taken, frames);
         if (h->first_lsn + i < r->from_lsn) continue;
-        if (!visit(context, h->first_lsn + i, frame)) {
+        if (!visit(context, h->first_lsn + i, frames[i % WAL_AHEAD_MAX])) {
             snprintf(r->report->problem, sizeof(r->report->problem),
                      "the frame with LSN %" PRIu64 " cannot be applied", h->first_lsn + i);
             return false;
         }
         r->report->frames++;
     }
-    CHECK(frames.rest.size == 0);
+    CHECK(in.rest.size == 0);
     r->report->batches++;
     r->report->bytes += batch.size;
     return true;

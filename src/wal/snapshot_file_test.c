@@ -231,7 +231,8 @@ static enum snapshot_verdict read_lie(struct fixture *f, const struct lie *lie, 
     expected.bytes = size;
     struct snapshot_source source = {
         .disk = &f->disk, .node_id = NODE, .file_size = size, .expected = &expected};
-    struct wal_loader loader = {f, take_block, take_end, forget};
+    struct wal_loader loader = {
+        .context = f, .block = take_block, .end = take_end, .forget = forget};
     f->lie = lie;
     f->calls = f->forgotten = 0;
     f->blocks_seen = 0;

@@ -45,7 +45,10 @@ struct wal_loader {
     bool (*block)(void *context, struct slice items); /* borrowed for the call; see snapshot.h */
     bool (*end)(void *context, lsn_t from_lsn, lsn_t last_lsn);
     void (*forget)(void *context); /* it is not whole: drop all of it; another one may come */
+    /* Of the log: the frames that come next. Only a hint; NULL: not wanted. */
+    void (*ahead)(void *context, const struct slice *frames, size_t count);
 };
+enum { WAL_AHEAD_MAX = 16 };
 
 /* Who watches a recovery: told after each batch and each block of a snapshot how many of the bytes
  * that are there to be read are behind it. False: give up. */

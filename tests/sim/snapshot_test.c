@@ -127,7 +127,8 @@ static bool file_is_good(struct sim_disk *disk, uint64_t file_size)
     struct manifest m = read_manifest(disk);
     uint64_t blocks = 0;
     char problem[256];
-    struct wal_loader loader = {&blocks, accept_block, accept_end, forget_all};
+    struct wal_loader loader = {
+        .context = &blocks, .block = accept_block, .end = accept_end, .forget = forget_all};
     struct snapshot_source source = {.disk = sim_disk_disk(disk),
                                      .node_id = m.node_id,
                                      .file_size = file_size,
@@ -245,7 +246,8 @@ static void read_blocks(struct sim_disk *disk, struct buf *all)
 {
     struct manifest m = read_manifest(disk);
     char problem[256];
-    struct wal_loader loader = {all, keep_block, accept_end, keep_nothing};
+    struct wal_loader loader = {
+        .context = all, .block = keep_block, .end = accept_end, .forget = keep_nothing};
     struct snapshot_source source = {.disk = sim_disk_disk(disk),
                                      .node_id = m.node_id,
                                      .file_size = m.snapshots[0].bytes,
