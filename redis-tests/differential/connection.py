@@ -33,7 +33,7 @@ class Connection:
             (4, self.hello), (3, self.auth), (4, self.select), (3, self.ping), (4, self.client),
             (3, self.config), (4, self.command), (5, self.unknown), (4, self.subcommand),
             (5, self.arity), (5, self.data), (1, self.reset),
-            (1, self.wait),
+            (1, self.wait), (1, self.slow),
         ]
 
     def steps(self, count):
@@ -99,6 +99,22 @@ class Connection:
         return ["WAIT"] + self.source.choice((["0", "0"], ["-1", "0"], ["x", "0"], ["0", "x"],
                                               ["1", "1"], ["1", "-1"], ["0"], ["0", "0", "0"],
                                               ["9223372036854775808", "0"]))
+
+    def slow(self):
+        return self.source.choice((
+            ["SLOWLOG", "LEN"], ["SLOWLOG", "GET"], ["SLOWLOG", "GET", "-1"],
+            ["SLOWLOG", "GET", "-2"], ["SLOWLOG", "GET", "x"], ["SLOWLOG", "GET", "1", "2"],
+            ["SLOWLOG", "RESET"], ["SLOWLOG", "RESET", "x"], ["SLOWLOG", "LEN", "x"],
+            ["LATENCY", "LATEST"], ["LATENCY", "LATEST", "x"], ["LATENCY", "RESET"],
+            ["LATENCY", "RESET", "nosuch"], ["LATENCY", "HISTORY", "command"],
+            ["LATENCY", "HISTORY"], ["LATENCY", "HISTORY", "nosuch"],
+            ["LATENCY", "GRAPH", "nosuch"], ["LATENCY", "GRAPH"], ["LATENCY", "DOCTOR", "x"],
+            ["LATENCY", "HISTOGRAM", "nosuch"], ["CONFIG", "GET", "latency-tracking-info*"],
+            ["CONFIG", "SET", "slowlog-max-len", "x"], ["CONFIG", "GET", "slowlog-max-len"],
+            ["CONFIG", "SET", "slowlog-log-slower-than", "x"],
+            ["CONFIG", "GET", "slowlog-log-slower-than"],
+            ["CONFIG", "SET", "latency-monitor-threshold", "-1"],
+            ["CONFIG", "GET", "latency-tracking"], ["CONFIG", "SET", "latency-tracking", "x"]))
 
     def config(self):
         return ["CONFIG"] + self.source.choice((

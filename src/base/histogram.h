@@ -50,19 +50,26 @@ static inline void histogram_add(struct histogram *h, uint64_t value)
     if (value > h->max) h->max = value;
 }
 
-/* The value that at least 'permille' thousandths of all are not above; 0 of an empty histogram. */
-static inline uint64_t histogram_percentile(const struct histogram *h, unsigned permille)
+/* The value that at least 'rank' of them are not above; 0 of an empty histogram. */
+static inline uint64_t histogram_value_at(const struct histogram *h, uint64_t rank)
 {
-    CHECK(permille <= 1000);
-    uint64_t wanted = h->count / 1000 * permille + (h->count % 1000 * permille + 999) / 1000;
     uint64_t seen = 0;
+    CHECK(rank <= h->count);
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += h->buckets[i];
-        if (seen < wanted || seen == 0) continue;
+        if (seen < rank || seen == 0) continue;
         uint64_t value = histogram_bucket_max(i);
         return value < h->max ? value : h->max;
     }
     return 0;
+}
+
+/* The value that at least 'permille' thousandths of all are not above; 0 of an empty histogram. */
+static inline uint64_t histogram_percentile(const struct histogram *h, unsigned permille)
+{
+    CHECK(permille <= 1000);
+    return histogram_value_at(h, h->count / 1000 * permille +
+                                     (h->count % 1000 * permille + 999) / 1000);
 }
 
 #endif

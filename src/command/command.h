@@ -8,6 +8,7 @@
 
 #include "command/client.h"
 #include "command/host.h"
+#include "command/monitor.h"
 #include "command/portions.h"
 #include "db/db.h"
 #include "resp/reply.h"
@@ -56,11 +57,11 @@ struct command_context {
     struct reply *reply;
     const struct host *host;
     const struct session_host *sessions;
-    struct command_statistics *statistics; /* of all rows, by their index */
-    struct wait *wait;                     /* to be filled in before OUTCOME_WAIT */
-    struct reply_portions *portions;       /* NULL: the reply must be made at once */
-    int64_t now_us;                        /* the tick's clock */
-    int64_t now_ms;                        /* the same, as db_now_ms */
+    struct monitor *monitor;
+    struct wait *wait;               /* to be filled in before OUTCOME_WAIT */
+    struct reply_portions *portions; /* NULL: the reply must be made at once */
+    int64_t now_us;                  /* the tick's clock */
+    int64_t now_ms;                  /* the same, as db_now_ms */
     bool loading;     /* 'db' is an empty one that stands in for the one that is being recovered */
     int64_t clock_ns; /* when the request before this one ended, by host->monotonic_ns: the start
                        * of this one; 0: not known. Executing sets it, the owner clears it */
@@ -142,14 +143,6 @@ const struct command *command_next_subcommand(const struct command *container,
 bool command_has_subcommands(const struct command *command);
 
 /* ---- execution ---- */
-
-/* Per row: calls, failures, time. The engine owns command_table_count of them. */
-struct command_statistics {
-    uint64_t calls;
-    uint64_t nanoseconds;
-    uint64_t rejected; /* refused before it ran: arity, NOAUTH, OOM ... */
-    uint64_t failed;   /* replied with an error */
-};
 
 /* Runs one request in its own batch: finds the row, checks arity, authentication, memory, and
  * calls the function. *lsn: the reply must not leave before this LSN is durable. */

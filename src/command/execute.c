@@ -79,21 +79,18 @@ static const struct command *admit(struct command_context *c)
         return NULL;
     }
     if (!may_run(c, command)) {
-        c->statistics[command->index].rejected++;
+        c->monitor->statistics[command->index].rejected++;
         return NULL;
     }
     CHECK(command->run != NULL);
     return command;
 }
 
-static void count_call(struct command_context *c, const struct command *command)
+static void count_call(struct command_context *c)
 {
-    struct command_statistics *statistics = &c->statistics[command->index];
     int64_t end_ns = c->host->monotonic_ns(c->host->context);
     CHECK(end_ns >= c->clock_ns);
-    statistics->calls++;
-    statistics->nanoseconds += (uint64_t)(end_ns - c->clock_ns);
-    if (c->reply->failed) statistics->failed++;
+    monitor_count_call(c, (uint64_t)(end_ns - c->clock_ns));
     c->clock_ns = end_ns;
 }
 
@@ -132,7 +129,7 @@ enum outcome command_execute(struct command_context *c, lsn_t *lsn)
     begin_batch(c);
     enum outcome outcome = c->command->run(c);
     *lsn = end_batch(c, outcome, replied_before);
-    count_call(c, c->command);
+    count_call(c);
     return outcome;
 }
 
@@ -147,6 +144,6 @@ enum outcome command_resume(struct command_context *c, struct wait *w, lsn_t *ls
     begin_batch(c);
     enum outcome outcome = w->again(c, w);
     *lsn = end_batch(c, outcome, replied_before);
-    if (c->reply->failed) c->statistics[c->command->index].failed++;
+    if (c->reply->failed) c->monitor->statistics[c->command->index].failed++;
     return outcome;
 }

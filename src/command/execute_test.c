@@ -3,7 +3,7 @@
 
 static uint64_t calls_of(const struct fixture *f, const char *name)
 {
-    return f->statistics[command_find_name(slice_of(name))->index].calls;
+    return f->monitor.statistics[command_find_name(slice_of(name))->index].calls;
 }
 
 /* An unknown command is named, and so are its arguments, until 128 bytes of them are told; nothing
@@ -54,7 +54,7 @@ static void test_arity(void **state)
     EXPECT(f, "GET", "-ERR wrong number of arguments for 'get' command\r\n");
     EXPECT(f, "GET a b", "-ERR wrong number of arguments for 'get' command\r\n");
     EXPECT(f, "client kill", "-ERR wrong number of arguments for 'client|kill' command\r\n");
-    assert_int_equal(f->statistics[command_find_name(SLICE("get"))->index].rejected, 2);
+    assert_int_equal(f->monitor.statistics[command_find_name(SLICE("get"))->index].rejected, 2);
     assert_int_equal(calls_of(f, "get"), 0);
     fixture_close(f);
 }
@@ -114,7 +114,7 @@ static void test_loading(void **state)
     EXPECT(f, "SELECT 3", "+OK\r\n");
     EXPECT(f, "ECHO a", "$1\r\na\r\n");
     EXPECT(f, "SHUTDOWN SAVE", ""); /* there is nothing to save, as in Redis */
-    assert_int_equal(f->statistics[command_find_name(SLICE("get"))->index].rejected, 2);
+    assert_int_equal(f->monitor.statistics[command_find_name(SLICE("get"))->index].rejected, 2);
     assert_int_equal(calls_of(f, "get"), 0);
     f->password = "secret";
     f->clients[0].authenticated = false;
@@ -140,10 +140,10 @@ static void test_statistics(void **state)
     EXPECT(f, "SET n x", "+OK\r\n");
     EXPECT(f, "INCR n", "-ERR value is not an integer or out of range\r\n");
     assert_int_equal(f->clock_reads, 5);
-    assert_int_equal(f->statistics[index].calls, 3);
-    assert_int_equal(f->statistics[index].failed, 1);
-    assert_int_equal(f->statistics[index].rejected, 0);
-    assert_int_equal(f->statistics[index].nanoseconds, 3000);
+    assert_int_equal(f->monitor.statistics[index].calls, 3);
+    assert_int_equal(f->monitor.statistics[index].failed, 1);
+    assert_int_equal(f->monitor.statistics[index].rejected, 0);
+    assert_int_equal(f->monitor.statistics[index].nanoseconds, 3000);
     assert_string_equal(f->clients[0].last_command, "incr");
     EXPECT(f, "CLIENT ID", ":1\r\n");
     assert_string_equal(f->clients[0].last_command, "client|id");

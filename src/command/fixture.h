@@ -26,7 +26,7 @@ static inline struct fixture *fixture_open(void)
         snprintf(f->clients[i].local_address, CLIENT_ADDRESS_MAX, "127.0.0.1:6379");
     }
     fixture_host_init(f);
-    f->statistics = memory_allocate_zeroed(command_table_count * sizeof *f->statistics);
+    monitor_init(&f->monitor);
     request_init(&f->parser);
     return f;
 }
@@ -38,7 +38,7 @@ static inline void fixture_close(struct fixture *f)
         buf_deinit(&f->clients[i].library_name);
         buf_deinit(&f->clients[i].library_version);
     }
-    memory_free(f->statistics, command_table_count * sizeof *f->statistics);
+    monitor_deinit(&f->monitor);
     request_deinit(&f->parser);
     db_close(f->db);
     memory_free(f, sizeof *f);
@@ -60,7 +60,7 @@ static inline size_t fixture_run(struct fixture *f, const struct slice *argument
                                           .reply = &reply,
                                           .host = &f->host,
                                           .sessions = &f->sessions,
-                                          .statistics = f->statistics,
+                                          .monitor = &f->monitor,
                                           .wait = &f->wait,
                                           .now_us = f->now_ms * 1000 + 7,
                                           .now_ms = f->now_ms,

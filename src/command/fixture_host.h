@@ -21,7 +21,7 @@ struct fixture {
     bool killed[FIXTURE_CLIENTS];
     struct host host;
     struct session_host sessions;
-    struct command_statistics *statistics;
+    struct monitor monitor;
     struct request_parser parser;
     struct command_context context;
     struct wait wait;

@@ -26,7 +26,7 @@ struct engine {
     struct list closing;
     struct list ready;
     struct ahead ahead;
-    struct command_statistics *statistics;
+    struct monitor monitor;
     struct session *running;     /* whose command runs now; NULL: none */
     struct session *listed_last; /* where sessions_host.next stopped: listing is not quadratic */
     struct log_position log;
@@ -138,7 +138,7 @@ struct engine *engine_create(const struct engine_options *options)
     list_init(&e->paused);
     list_init(&e->closing);
     list_init(&e->ready);
-    e->statistics = memory_allocate_zeroed(command_table_count * sizeof *e->statistics);
+    monitor_init(&e->monitor);
     return e;
 }
 
@@ -147,7 +147,7 @@ void engine_destroy(struct engine *e)
     while (!list_empty(&e->sessions))
         engine_close_session(e, LIST_MEMBER(e->sessions.next, struct session, all));
     waiters_deinit(&e->waiters);
-    memory_free(e->statistics, command_table_count * sizeof *e->statistics);
+    monitor_deinit(&e->monitor);
     memory_free(e, sizeof *e);
 }
 
@@ -206,6 +206,12 @@ bool session_executed(const struct session *s)
 
 /* ---- execution ---- */
 
+static struct reply make_reply(struct engine *e, struct session *s)
+{
+    return (struct reply){
+        .version = s->client.resp, .out = &s->output, .errors = &e->monitor.errors};
+}
+
 static struct command_context make_context(struct engine *e, struct session *s, struct reply *reply,
                                            struct wait *wait)
 {
@@ -214,7 +220,7 @@ static struct command_context make_context(struct engine *e, struct session *s, 
                                     .reply = reply,
                                     .host = e->host,
                                     .sessions = &e->sessions_host,
-                                    .statistics = e->statistics,
+                                    .monitor = &e->monitor,
                                     .wait = wait,
                                     .now_us = e->now_us,
                                     .now_ms = e->now_ms,
@@ -332,7 +338,7 @@ static void wake(void *context, struct waiter *waiter)
 {
     struct engine *e = context;
     struct session *s = waiter->owner;
-    struct reply reply = {.version = s->client.resp, .out = &s->output};
+    struct reply reply = make_reply(e, s);
     struct command_context c = make_context(e, s, &reply, &waiter->wait);
     struct reply_portions portions = make_portions(e, s);
     lsn_t lsn;
@@ -341,6 +347,7 @@ static void wake(void *context, struct waiter *waiter)
     c.portions = &portions;
     c.arguments = waiter->arguments;
     c.arguments_count = waiter->arguments_count;
+    e->clock_ns = 0; /* the next command of the tick does not pay for this one */
     if (command_resume(&c, &waiter->wait, &lsn) == OUTCOME_WAIT) {
         CHECK(waiter->wait.wake_ms == 0 || waiter->wait.wake_ms > e->now_ms);
         waiters_settle(&e->waiters, waiter);
@@ -361,7 +368,7 @@ static void wake_touched(struct engine *e)
  * nothing happened: there is no change to wait for. */
 static void give_up_wait(struct engine *e, struct session *s, const enum reply_error *error)
 {
-    struct reply reply = {.version = s->client.resp, .out = &s->output};
+    struct reply reply = make_reply(e, s);
     struct reply_portions portions = make_portions(e, s);
     struct command_context c = make_context(e, s, &reply, &s->waiter->wait);
     CHECK(s->state == SESSION_WAITING);
@@ -369,7 +376,6 @@ static void give_up_wait(struct engine *e, struct session *s, const enum reply_e
     c.arguments_count = s->waiter->arguments_count;
     if (error == NULL) s->waiter->wait.expired(&c, &s->waiter->wait);
     else reply_error(&reply, *error);
-    if (reply.failed) e->figures.error_replies++;
     waited(e, s, &portions, 0);
 }
 
@@ -396,7 +402,7 @@ static void begin_wait(struct engine *e, struct session *s, const struct wait *w
 static void execute(struct engine *e, struct session *s, const struct slice *arguments,
                     size_t arguments_count)
 {
-    struct reply reply = {.version = s->client.resp, .out = &s->output};
+    struct reply reply = make_reply(e, s);
     struct wait wait = {0};
     struct command_context c = make_context(e, s, &reply, &wait);
     struct reply_portions portions = make_portions(e, s);
@@ -413,7 +419,6 @@ static void execute(struct engine *e, struct session *s, const struct slice *arg
     enum outcome outcome = command_execute(&c, &lsn);
     e->running = NULL;
     e->clock_ns = c.clock_ns;
-    if (reply.failed) e->figures.error_replies++;
     if (outcome == OUTCOME_WAIT) {
         CHECK(portions.rest == NULL);
         begin_wait(e, s, &wait, &c);
@@ -425,10 +430,9 @@ static void execute(struct engine *e, struct session *s, const struct slice *arg
 
 static void refuse(struct engine *e, struct session *s)
 {
-    struct reply reply = {.version = s->client.resp, .out = &s->output};
+    struct reply reply = make_reply(e, s);
     reply_error_message(&reply, slice_of(s->parser.error));
     s->client.close_after_reply = true;
-    e->figures.error_replies++;
     replied(e, s, 0);
 }
 
@@ -678,11 +682,18 @@ void engine_stop(struct engine *e)
     CHECK(e->waiters.count == 0);
 }
 
+struct monitor *engine_monitor(struct engine *e)
+{
+    return &e->monitor;
+}
+
 void engine_measure(const struct engine *e, struct engine_figures *figures)
 {
     *figures = e->figures;
     figures->waiting = e->waiters.count;
-    figures->statistics = e->statistics;
+    figures->statistics = e->monitor.statistics;
+    figures->errors = &e->monitor.errors;
+    figures->error_replies = e->monitor.errors.total;
     for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
         const struct session *s = LIST_MEMBER(at, struct session, all);
         figures->input_bytes += s->client.input_bytes;
@@ -697,8 +708,7 @@ uint64_t engine_requests(const struct engine *e)
 
 void engine_reset_statistics(struct engine *e)
 {
-    memset(e->statistics, 0, command_table_count * sizeof *e->statistics);
+    monitor_reset_statistics(&e->monitor);
     e->figures.requests = 0;
-    e->figures.error_replies = 0;
     e->figures.output_limit_closes = 0;
 }

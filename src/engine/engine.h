@@ -116,7 +116,9 @@ struct engine_figures {
     size_t client_memory_bytes;
     const struct command_statistics *statistics; /* command_table_count rows */
     uint64_t error_replies;
+    const struct error_counts *errors; /* by kind */
 };
+struct monitor *engine_monitor(struct engine *e);
 void engine_measure(const struct engine *e, struct engine_figures *figures); /* O(sessions) */
 uint64_t engine_requests(const struct engine *e);                            /* the figure, O(1) */
 void engine_reset_statistics(struct engine *e);

@@ -82,6 +82,7 @@ void reply_error_message(struct reply *r, struct slice message)
         *out++ = is_line_end(c) || c == '\0' ? ' ' : c;
     }
     chain_advance(r->out, (size_t)(put_line_end(out) - start));
+    if (r->errors != NULL) error_counts_add(r->errors, message);
     r->failed = true;
 }
 

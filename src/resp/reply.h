@@ -8,6 +8,7 @@
 
 #include "base/chain.h"
 #include "base/slice.h"
+#include "resp/error_counts.h"
 
 #include <stdint.h>
 
@@ -17,8 +18,9 @@ enum { REPLY_ERROR_BYTES_MAX = 1024 }; /* an error that quotes more than this is
 
 struct reply {
     enum resp_version version;
-    struct chain *out; /* borrowed */
-    bool failed;       /* an error was written: for commandstats and EXEC; the caller clears it */
+    struct chain *out;           /* borrowed */
+    struct error_counts *errors; /* borrowed; NULL: nobody counts them */
+    bool failed; /* an error was written: for commandstats and EXEC; the caller clears it */
 };
 
 /* Every error text that a client can see, once. */

@@ -34,11 +34,11 @@ static const char *drain(struct chain *c, struct buf *bytes)
 static struct chain chain;
 static struct buf bytes;
 
-#define SAYS(version, call, expected)                           \
-    do {                                                        \
-        struct reply r = {(version), &chain, false};            \
-        call;                                                   \
-        assert_string_equal(drain(&chain, &bytes), (expected)); \
+#define SAYS(protocol, call, expected)                           \
+    do {                                                         \
+        struct reply r = {.version = (protocol), .out = &chain}; \
+        call;                                                    \
+        assert_string_equal(drain(&chain, &bytes), (expected));  \
     } while (0)
 
 #define BOTH_SAY(call, resp2, resp3) \
@@ -98,7 +98,7 @@ static void test_doubles_round_trip(void **state)
         double value;
         memcpy(&value, &bits, sizeof value);
         if (isnan(value)) continue;
-        struct reply r = {RESP3, &chain, false};
+        struct reply r = {.version = RESP3, .out = &chain};
         reply_double(&r, value);
         char *end;
         assert_true(strtod(drain(&chain, &bytes) + 1, &end) == value);
@@ -127,7 +127,7 @@ static void test_bulk_sizes(void **state)
         size_t size = sizes[i / 2];
         struct shared *s = shared_create_sized(size, size);
         for (size_t j = 0; j < size; j++) s->data[j] = (char)('a' + j % 23);
-        struct reply r = {RESP2, &chain, false};
+        struct reply r = {.version = RESP2, .out = &chain};
         if (i % 2 == 0) reply_bulk(&r, shared_slice(s));
         else reply_bulk_shared(&r, s, shared_slice(s));
         char header[32];
@@ -164,7 +164,7 @@ static void test_errors(void **state)
     SAY_SAME(reply_error_format(&r, REPLY_ERROR_UNKNOWN_COMMAND, 9, "x\r\n+OK\r\ny", 4, "'a' b"),
              "-ERR unknown command 'x  +OK  y', with args beginning with: 'a' \r\n");
 
-    struct reply r = {RESP2, &chain, false};
+    struct reply r = {.version = RESP2, .out = &chain};
     reply_ok(&r);
     assert_false(r.failed);
     reply_error(&r, REPLY_ERROR_NO_SUCH_KEY);
@@ -181,7 +181,7 @@ static void test_long_error(void **state)
     (void)state;
     char name[3000];
     memset(name, 'n', sizeof name);
-    struct reply r = {RESP2, &chain, false};
+    struct reply r = {.version = RESP2, .out = &chain};
     reply_error_format(&r, REPLY_ERROR_UNKNOWN_COMMAND, (int)sizeof name, name, 0, "");
     drain(&chain, &bytes);
     assert_int_equal(bytes.size - 1, 1 + REPLY_ERROR_BYTES_MAX + 2);

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/glob.h"
 #include "base/memory.h"
+#include "command/slow_log.h"
 #include "server/config_value.h"
 #include "server/words.h"
 
@@ -25,7 +26,8 @@ const struct config_row config_table[CONFIG_COUNT] = {
 /* A list type takes the words inside of one argument, every other type the argument as it is. */
 static bool splits_argument(enum config_type type)
 {
-    return type == CONFIG_TYPE_WORDS || type == CONFIG_TYPE_LIMITS || type == CONFIG_TYPE_SAVE;
+    return type == CONFIG_TYPE_WORDS || type == CONFIG_TYPE_LIMITS || type == CONFIG_TYPE_SAVE ||
+           type == CONFIG_TYPE_PERCENTILES;
 }
 
 static bool parse_argument(enum config_id id, struct slice argument, struct config_value *v,

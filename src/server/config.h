@@ -31,6 +31,7 @@ enum config_type {
     CONFIG_TYPE_WORDS,
     CONFIG_TYPE_LIMITS,
     CONFIG_TYPE_SAVE,
+    CONFIG_TYPE_PERCENTILES, /* words, each from 0 to 100, with decimals */
 };
 
 enum config_change { CONFIG_CHANGE_RUNTIME, CONFIG_CHANGE_FIXED, CONFIG_CHANGE_PROTECTED };

@@ -42,7 +42,8 @@ static void append_directive(struct rewriting *r, enum config_id id)
     struct slice value = config_text(r->config, id);
     buf_append_text(r->text, row->name);
     buf_append_byte(r->text, ' ');
-    bool bare = row->type == CONFIG_TYPE_WORDS || row->type == CONFIG_TYPE_LIMITS;
+    bool bare = row->type == CONFIG_TYPE_WORDS || row->type == CONFIG_TYPE_LIMITS ||
+                row->type == CONFIG_TYPE_PERCENTILES;
     if (bare && value.size > 0) buf_append(r->text, value);
     else words_append_quoted(r->text, value);
     buf_append_byte(r->text, '\n');

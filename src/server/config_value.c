@@ -161,6 +161,20 @@ static bool parse_words(const struct config_row *row, const struct config_words 
     return true;
 }
 
+static bool parse_percentiles(const struct config_row *row, const struct config_words *words,
+                              struct config_value *v, struct buf *problem)
+{
+    for (size_t i = 0; i < words->count; i++) {
+        double percent;
+        if (!number_parse_double(words->items[i], &percent) || !(percent >= 0 && percent <= 100))
+            return refuse(problem, "latency-tracking-info-percentiles should contain values "
+                                   "between 0.0 and 100.0");
+    }
+    if (words->count <= (size_t)row->maximum) return parse_words(row, words, v, problem);
+    buf_append_format(problem, "there may be %" PRId64 " percentiles at most", row->maximum);
+    return false;
+}
+
 struct output_limits {
     uint64_t figures[OUTPUT_CLASSES][OUTPUT_FIGURES];
 };
@@ -281,6 +295,7 @@ bool config_value_parse(enum config_id id, const struct config_words *words, str
     case CONFIG_TYPE_WORDS: return parse_words(row, &list, v, problem);
     case CONFIG_TYPE_LIMITS: return parse_limits(&list, v, problem);
     case CONFIG_TYPE_SAVE: return parse_save(&list, v, problem);
+    case CONFIG_TYPE_PERCENTILES: return parse_percentiles(row, &list, v, problem);
     case CONFIG_TYPE_BOOL:
     case CONFIG_TYPE_INTEGER:
     case CONFIG_TYPE_SIZE:
@@ -300,6 +315,7 @@ bool config_value_parse(enum config_id id, const struct config_words *words, str
     case CONFIG_TYPE_TEXT:
     case CONFIG_TYPE_PATH: return parse_text(row, word, v, problem);
     case CONFIG_TYPE_WORDS:
+    case CONFIG_TYPE_PERCENTILES:
     case CONFIG_TYPE_LIMITS:
     case CONFIG_TYPE_SAVE: break;
     }

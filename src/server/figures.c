@@ -11,19 +11,46 @@ void figures_measure_memory(struct server *s, int64_t age_max_ms)
     if (s->memory.allocated_bytes > s->memory_peak) s->memory_peak = s->memory.allocated_bytes;
 }
 
+/* A flush that is under way counts as far as it has come, so that a disk that hangs is seen. */
+static uint64_t flush_us(const struct server *s)
+{
+    struct db_figures db;
+    db_measure(s->db, &db);
+    int64_t under_way_us = s->flush == NULL ? 0 : s->now_us - s->flush_started_us;
+    return db.log.commit_ns_total / 1000 + (uint64_t)under_way_us;
+}
+
 static struct rate_sample sample_now(const struct server *s)
 {
     struct net_figures net;
     net_measure(s->net, &net);
-    return (struct rate_sample){s->now_ms, engine_requests(s->engine), net.received_bytes,
-                                net.sent_bytes};
+    return (struct rate_sample){.at_ms = s->now_ms,
+                                .requests = engine_requests(s->engine),
+                                .input_bytes = net.received_bytes,
+                                .output_bytes = net.sent_bytes,
+                                .flush_us = flush_us(s)};
+}
+
+static void note_refusals(struct server *s)
+{
+    bool refused = !db_writable(s->db);
+    if (refused == (s->refused_since_ms != 0)) return;
+    if (!refused) s->refused_ms += s->now_ms - s->refused_since_ms;
+    s->refused_since_ms = refused ? s->now_ms : 0;
+}
+
+int64_t figures_refused_ms(const struct server *s)
+{
+    return s->refused_ms + (s->refused_since_ms == 0 ? 0 : s->now_ms - s->refused_since_ms);
 }
 
 void figures_sample(struct server *s)
 {
     const struct rate_sample *last =
         &s->samples[(s->samples_count + RATE_SAMPLES - 1) % RATE_SAMPLES];
+    note_refusals(s);
     if (s->samples_count > 0 && s->now_ms - last->at_ms < RATE_SAMPLE_MS) return;
+    engine_monitor(s->engine)->log_busy_percent = (int)figures_rate(s).log_busy_percent;
     s->samples[s->samples_count++ % RATE_SAMPLES] = sample_now(s);
 }
 
@@ -41,9 +68,13 @@ struct rate_sample figures_rate(const struct server *s)
         const struct rate_sample *from = &s->samples[i % RATE_SAMPLES];
         int64_t span_ms = now.at_ms - from->at_ms;
         if (span_ms > window_ms || span_ms < RATE_SAMPLE_MS) continue;
-        return (struct rate_sample){span_ms, per_second(from->requests, now.requests, span_ms),
-                                    per_second(from->input_bytes, now.input_bytes, span_ms),
-                                    per_second(from->output_bytes, now.output_bytes, span_ms)};
+        uint64_t busy = per_second(from->flush_us, now.flush_us, span_ms) / 10000;
+        return (struct rate_sample){
+            .at_ms = span_ms,
+            .requests = per_second(from->requests, now.requests, span_ms),
+            .input_bytes = per_second(from->input_bytes, now.input_bytes, span_ms),
+            .output_bytes = per_second(from->output_bytes, now.output_bytes, span_ms),
+            .log_busy_percent = busy < 100 ? busy : 100};
     }
     return (struct rate_sample){.at_ms = window_ms};
 }

@@ -1,6 +1,7 @@
 /* INFO: sections of "name:value" lines, with Redis' names where the meaning is the same, because
  * libraries and monitoring read them. Only what is true is here: a figure that Irmak does not
  * have is absent, not zero. */
+#include "base/number.h"
 #include "command/version.h"
 #include "env/clock.h"
 #include "server/server_state.h"
@@ -149,9 +150,18 @@ static void log_lines(struct info *i)
     line_number(i, "log_sync_usec_p99", log->sync_ns_p99 / 1000);
     line_number(i, "log_sync_usec_max", log->sync_ns_max / 1000);
     line_number(i, "log_sync_usec_total", log->sync_ns_total / 1000);
+    line_number(i, "log_commit_usec_p50", log->commit_ns_p50 / 1000);
+    line_number(i, "log_commit_usec_p99", log->commit_ns_p99 / 1000);
+    line_number(i, "log_commit_usec_max", log->commit_ns_max / 1000);
+    line_number(i, "log_commit_usec_total", log->commit_ns_total / 1000);
     line_number(i, "log_batch_frames_p50", log->batch_frames_p50);
     line_number(i, "log_batch_frames_p99", log->batch_frames_p99);
     line_number(i, "log_batch_frames_max", log->batch_frames_max);
+    line_number(i, "log_batch_bytes_p50", log->batch_bytes_p50);
+    line_number(i, "log_batch_bytes_p99", log->batch_bytes_p99);
+    line_number(i, "log_batch_bytes_max", log->batch_bytes_max);
+    line_number(i, "log_busy_percent", i->rate.log_busy_percent);
+    line_number(i, "log_refused_seconds", (uint64_t)figures_refused_ms(i->server) / 1000);
     line_number(i, "log_recovered_frames", recovery->frames);
     line_number(i, "log_recovered_bytes", recovery->bytes);
     line_number(i, "log_recovered_torn_bytes", recovery->torn_bytes);
@@ -180,6 +190,8 @@ static void snapshot_lines(struct info *i)
     line_number(i, "snapshot_moved_keys", f->moved);
     line_number(i, "snapshot_loop_usec_max", s->turns.snapshot.wall_ns / 1000);
     line_number(i, "snapshot_loop_cpu_usec_max", s->turns.snapshot.cpu_ns / 1000);
+    buf_append_format(i->out, "snapshot_seconds_since:%" PRId64 "\r\n",
+                      i->db.log.snapshots == 0 ? -1 : (s->now_ms - f->last_ms) / 1000);
     line_number(i, "snapshot_last_bytes", f->last_bytes);
     line_number(i, "snapshot_last_msec", f->last_took_ms < 0 ? 0 : (uint64_t)f->last_took_ms);
     line_number(i, "snapshot_generations", i->db.log.snapshots);
@@ -279,6 +291,46 @@ static void section_commandstats(struct info *i)
     }
 }
 
+/* As Redis: "p99.9", without zeros at the end. */
+static void append_percentile(struct info *i, double percent, const struct histogram *h)
+{
+    char name[32];
+    int size = snprintf(name, sizeof name, "%f", percent);
+    CHECK(size > 0 && (size_t)size < sizeof name);
+    while (name[size - 1] == '0') size--;
+    if (name[size - 1] == '.') size--;
+    uint64_t rank = (uint64_t)ceil((double)h->count * percent / 100);
+    uint64_t ns = histogram_value_at(h, rank < h->count ? rank : h->count);
+    buf_append_format(i->out, "p%.*s=%.3f", size, name, (double)ns / 1000);
+}
+
+static void section_latencystats(struct info *i)
+{
+    struct slice list = config_text(i->server->config, CONFIG_LATENCY_PERCENTILES);
+    for (size_t row = 0; row < command_table_count; row++) {
+        const struct histogram *h = i->engine.statistics[row].latency;
+        if (h == NULL) continue;
+        buf_append_format(i->out, "latency_percentiles_usec_%s:", command_table[row].full_name);
+        for (size_t at = 0; at < list.size; at++) {
+            struct slice word = {list.data + at, strcspn(list.data + at, " ")};
+            double percent;
+            CHECK(number_parse_double(word, &percent)); /* it is our own text */
+            if (at > 0) buf_append_byte(i->out, ',');
+            append_percentile(i, percent, h);
+            at += word.size;
+        }
+        buf_append_text(i->out, "\r\n");
+    }
+}
+
+static void section_errorstats(struct info *i)
+{
+    const struct error_counts *errors = i->engine.errors;
+    for (size_t kind = 0; kind < errors->kinds_count; kind++)
+        buf_append_format(i->out, "errorstat_%s:count=%" PRIu64 "\r\n", errors->kinds[kind].name,
+                          errors->kinds[kind].count);
+}
+
 static void section_cluster(struct info *i)
 {
     line_number(i, "cluster_enabled", 0);
@@ -307,6 +359,8 @@ static const struct {
     {"replication", "Replication", section_replication, true},
     {"cpu", "CPU", section_cpu, true},
     {"commandstats", "Commandstats", section_commandstats, false},
+    {"latencystats", "Latencystats", section_latencystats, false},
+    {"errorstats", "Errorstats", section_errorstats, true},
     {"cluster", "Cluster", section_cluster, true},
     {"keyspace", "Keyspace", section_keyspace, true},
 };

@@ -128,9 +128,19 @@ static bool waits_for_company(struct server *s)
     return waits;
 }
 
+static void note_flush(struct server *s)
+{
+    struct monitor *monitor = engine_monitor(s->engine);
+    struct wal_flush_times times = wal_flush_times(s->flush);
+    bool always = settings_policy(s->config) == WAL_SYNC_ALWAYS;
+    monitor_note(monitor, LATENCY_WRITE, s->now_ms, times.write_ns);
+    monitor_note(monitor, always ? LATENCY_SYNC_ALWAYS : LATENCY_SYNC, s->now_ms, times.sync_ns);
+}
+
 static void move_flush(struct server *s)
 {
     if (s->flush != NULL && worker_take(s->sync_worker) != NULL) {
+        note_flush(s);
         enum disk_status status = engine_flush_end(s->engine, s->flush);
         s->flush = NULL;
         if (status != DISK_OK) {
@@ -140,7 +150,9 @@ static void move_flush(struct server *s)
     }
     if (s->flush != NULL || waits_for_company(s)) return;
     s->flush = engine_flush_begin(s->engine);
-    if (s->flush != NULL) worker_start(s->sync_worker, s->flush);
+    if (s->flush == NULL) return;
+    s->flush_started_us = s->now_us;
+    worker_start(s->sync_worker, s->flush);
 }
 
 static void move_spare(struct server *s)
@@ -179,6 +191,7 @@ static void turn(struct server *s)
 {
     s->input_ready = net_turn(s->net, wait_ms(s));
     loading_move(s);
+    figures_sample(s);
     engine_tick(s->engine, s->now_us);
     if (s->stop_requested && s->phase == SERVER_LOADING) loading_give_up(s);
     if (s->stop_requested && s->phase == SERVER_RUNNING) begin_stopping(s);
@@ -190,9 +203,8 @@ static void turn(struct server *s)
     struct session *session;
     while ((session = engine_take_ready(s->engine)) != NULL) peer_serve(session_owner(session));
     peers_check(s);
-    figures_sample(s);
     if (s->phase == SERVER_STOPPING) go_on_stopping(s);
-    turns_end(s);
+    monitor_note(engine_monitor(s->engine), LATENCY_TURN, s->now_ms, turns_end(s));
 }
 
 int server_run(struct server *s, struct buf *problem)

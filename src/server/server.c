@@ -142,6 +142,7 @@ static void create_engine(struct server *s)
     };
     s->engine = engine_create(&options);
     s->loader = worker_create("irmak-loader", loading_run);
+    settings_set_monitor(s);
     s->sync_worker = worker_create("irmak-sync", run_flush);
     s->spare_worker = worker_create("irmak-spare", run_spare);
     s->snapshot_worker = worker_create("irmak-snapshot", run_snapshot);

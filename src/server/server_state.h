@@ -50,6 +50,8 @@ struct rate_sample {
     uint64_t requests;
     uint64_t input_bytes;
     uint64_t output_bytes;
+    uint64_t flush_us;         /* since start, with the one under way */
+    uint64_t log_busy_percent; /* of a rate: how much of the span a flush was under way */
 };
 
 struct turn_longest {
@@ -117,7 +119,10 @@ struct server {
     int64_t memory_measured_ms;
     size_t memory_peak;
     struct rate_sample samples[RATE_SAMPLES];
-    size_t samples_count; /* since start */
+    size_t samples_count;     /* since start */
+    int64_t flush_started_us; /* of the flush at the sync worker */
+    int64_t refused_since_ms; /* the disk is full and writes are refused; 0: they are not */
+    int64_t refused_ms;       /* ... before that */
     struct turns turns;
 };
 
@@ -155,11 +160,13 @@ struct stream_block_limits settings_stream_block(const struct config *c);
 struct stream_idmp_limits settings_stream_idmp(const struct config *c);
 enum wal_policy settings_policy(const struct config *c);
 void settings_apply_to_db(struct server *s);
+void settings_set_monitor(struct server *s);
 void settings_fill_host(struct server *s);
 
 /* figures.c */
 void figures_measure_memory(struct server *s, int64_t age_max_ms);
-void figures_sample(struct server *s);
+void figures_sample(struct server *s); /* once a turn */
+int64_t figures_refused_ms(const struct server *s);
 struct rate_sample figures_rate(const struct server *s); /* per second; at_ms is the span */
 
 /* turns.c: the longest turns of the loop */

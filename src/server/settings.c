@@ -85,6 +85,17 @@ struct stream_idmp_limits settings_stream_idmp(const struct config *c)
         .count_max = (uint32_t)config_number(c, CONFIG_STREAM_IDMP_MAXSIZE)};
 }
 
+void settings_set_monitor(struct server *s)
+{
+    struct monitor_options options = {
+        .tracks_latency = config_number(s->config, CONFIG_LATENCY_TRACKING) != 0,
+        .slow_log_us = config_number(s->config, CONFIG_SLOWLOG_SLOWER_THAN),
+        .slow_log_entries_max = (size_t)config_number(s->config, CONFIG_SLOWLOG_MAX_LEN),
+        .event_threshold_ms = (uint64_t)config_number(s->config, CONFIG_LATENCY_THRESHOLD),
+    };
+    monitor_set(engine_monitor(s->engine), &options);
+}
+
 enum wal_policy settings_policy(const struct config *c)
 {
     static const enum wal_policy policies[] = {WAL_SYNC_ALWAYS, WAL_SYNC_EVERYSEC, WAL_SYNC_NO};
@@ -126,6 +137,10 @@ static void apply(struct server *s, enum config_id id)
     case CONFIG_TCP_KEEPALIVE:
         net_set_keepalive(s->net, (int)config_number(s->config, CONFIG_TCP_KEEPALIVE));
         break;
+    case CONFIG_SLOWLOG_SLOWER_THAN:
+    case CONFIG_SLOWLOG_MAX_LEN:
+    case CONFIG_LATENCY_THRESHOLD:
+    case CONFIG_LATENCY_TRACKING: settings_set_monitor(s); break;
     case CONFIG_LOGLEVEL: s->sink.level = (int)config_number(s->config, CONFIG_LOGLEVEL); break;
     default: break; /* read where it is needed */
     }
@@ -200,6 +215,8 @@ static void host_reset_statistics(void *context)
     s->rejected_connections = s->refused_connections = s->idle_closes = 0;
     s->samples_count = 0;
     turns_reset(s);
+    s->refused_ms = 0;
+    if (s->refused_since_ms != 0) s->refused_since_ms = s->now_ms;
     figures_measure_memory(s, 0);
     s->memory_peak = s->memory.allocated_bytes;
     engine_reset_statistics(s->engine);

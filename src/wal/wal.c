@@ -48,6 +48,7 @@ struct wal_flush {
     enum disk_status status;
     bool parked; /* the disk is full; nothing happened */
     uint64_t sync_ns;
+    uint64_t commit_ns; /* of all of it */
 };
 
 struct wal_spare {
@@ -105,7 +106,9 @@ struct wal {
 
     struct wal_figures figures;
     struct histogram sync_ns;
+    struct histogram commit_ns;
     struct histogram batch_frames;
+    struct histogram batch_bytes;
 };
 
 /* ---- opening and closing ---- */
@@ -351,6 +354,7 @@ static struct wal_flush *lend_flush(struct wal *w, int64_t now_ms)
     f->publish_status = DISK_OK;
     f->parked = false;
     f->sync_ns = 0;
+    f->commit_ns = 0;
     w->flushing = true;
     w->begin_ms = now_ms;
     return f;
@@ -415,6 +419,8 @@ void wal_flush_run(struct wal_flush *f)
 {
     CHECK(f->status == DISK_OK);
     CHECK(f->appending || f->syncing || f->publishing);
+    struct disk *disk = f->writer->disk;
+    uint64_t before_ns = disk->operations->now_ns(disk->context);
     enum disk_status status = DISK_OK;
     if (f->rolling) status = roll(f);
     if (status == DISK_OK && f->appending) status = writer_append(f->writer, &f->batch, &f->header);
@@ -423,7 +429,14 @@ void wal_flush_run(struct wal_flush *f)
         f->sync_ns = f->writer->sync_ns;
     }
     if (status == DISK_OK && f->publishing) status = publish(f);
+    f->commit_ns = disk->operations->now_ns(disk->context) - before_ns;
     f->status = status;
+}
+
+struct wal_flush_times wal_flush_times(const struct wal_flush *f)
+{
+    CHECK(f->commit_ns >= f->sync_ns);
+    return (struct wal_flush_times){f->commit_ns - f->sync_ns, f->sync_ns};
 }
 
 /* ---- group commit: end ---- */
@@ -447,7 +460,10 @@ static void count_segment(struct wal *w, const struct wal_flush *f)
 static void count_batch(struct wal *w, struct wal_flush *f)
 {
     w->figures.batches++;
-    if (f->header.count > 0) histogram_add(&w->batch_frames, f->header.count);
+    if (f->header.count > 0) {
+        histogram_add(&w->batch_frames, f->header.count);
+        histogram_add(&w->batch_bytes, f->batch.size);
+    }
     w->figures.frames += f->header.count;
     w->figures.batch_bytes += f->batch.size;
     w->written_lsn = batch_last_lsn(&f->header);
@@ -507,6 +523,8 @@ enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f)
     if (w->parked) trace_write(w->trace, TRACE_NOTICE, "log: there is space again");
     w->parked = false;
     if (f->rolling) count_segment(w, f);
+    histogram_add(&w->commit_ns, f->commit_ns);
+    w->figures.commit_ns_total += f->commit_ns;
     if (f->appending) count_batch(w, f);
     if (f->syncing) count_sync(w, f);
     if (f->publishing) count_publishing(w, f);
@@ -649,9 +667,15 @@ void wal_measure(const struct wal *w, struct wal_figures *figures)
     *figures = w->figures;
     figures->sync_ns_p50 = histogram_percentile(&w->sync_ns, 500);
     figures->sync_ns_p99 = histogram_percentile(&w->sync_ns, 990);
+    figures->commit_ns_p50 = histogram_percentile(&w->commit_ns, 500);
+    figures->commit_ns_p99 = histogram_percentile(&w->commit_ns, 990);
+    figures->commit_ns_max = w->commit_ns.max;
     figures->batch_frames_p50 = histogram_percentile(&w->batch_frames, 500);
     figures->batch_frames_p99 = histogram_percentile(&w->batch_frames, 990);
     figures->batch_frames_max = w->batch_frames.max;
+    figures->batch_bytes_p50 = histogram_percentile(&w->batch_bytes, 500);
+    figures->batch_bytes_p99 = histogram_percentile(&w->batch_bytes, 990);
+    figures->batch_bytes_max = w->batch_bytes.max;
     figures->segments = w->generations.segments_count;
     figures->bytes = generations_log_bytes(&w->generations);
     figures->first_lsn = w->generations.segments[0].first_lsn;

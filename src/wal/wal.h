@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "env/disk.h"
 #include "env/trace.h"
+#include "wal/wal_figures.h"
 
 typedef uint64_t lsn_t;
 
@@ -127,6 +128,12 @@ struct wal_flush *wal_flush_begin(struct wal *w, int64_t now_ms);
 /* Writes and, by the policy, syncs. On any one thread; touches nothing that the event loop uses. */
 void wal_flush_run(struct wal_flush *f);
 
+struct wal_flush_times {
+    uint64_t write_ns; /* and opening a new segment, and the manifest */
+    uint64_t sync_ns;  /* 0: it did not sync */
+};                     /* known after its run */
+struct wal_flush_times wal_flush_times(const struct wal_flush *f);
+
 /* Moves durable_lsn. Not DISK_OK: the log is dead, for ever; the process must stop acknowledging.
  * A full disk is not that: if the batch needs a segment that cannot be made, it is kept, DISK_OK is
  * returned, no LSN moves, wal_has_room is false, and wal_flush_begin lends the same flush again a
@@ -172,28 +179,6 @@ bool wal_snapshot_published(struct wal *w, enum disk_status *status);
 
 const struct wal_snapshot *wal_snapshot_newest(const struct wal *w); /* NULL: there is none */
 
-struct wal_figures {
-    uint64_t segments;
-    uint64_t bytes;       /* of segments on the disk */
-    uint64_t batches;     /* since start */
-    uint64_t frames;      /* since start */
-    uint64_t batch_bytes; /* of batches since start, and of those that a recovery replayed */
-    uint64_t snapshots;
-    uint64_t snapshot_bytes;
-    uint64_t syncs;        /* since start */
-    uint64_t sync_ns_last; /* 0 in the simulator */
-    uint64_t sync_ns_max;
-    uint64_t sync_ns_total;
-    uint64_t sync_ns_p50; /* percentiles since start: base/histogram.h */
-    uint64_t sync_ns_p99;
-    uint64_t batch_frames_p50; /* frames of a batch, markers not counted */
-    uint64_t batch_frames_p99;
-    uint64_t batch_frames_max;
-    uint64_t segment_number;
-    uint64_t epoch;
-    lsn_t first_lsn;
-    enum disk_status last_status;
-};
 void wal_measure(const struct wal *w, struct wal_figures *figures);
 
 #endif

@@ -27,18 +27,42 @@ static void host_config_get(void *context, const struct slice *patterns, size_t 
     (void)visit_context;
 }
 
-static bool host_config_set(void *context, const struct slice *pairs, size_t count,
-                            struct buf *error)
+static bool set_policy(struct machine *m, struct slice value)
 {
     static const char *const names[] = {"always", "everysec", "no"};
-    const struct machine *m = context;
-    for (size_t i = 0; count == 2 && i < sizeof names / sizeof *names; i++) {
-        if (!slice_equal(pairs[0], SLICE("appendfsync"))) break;
-        if (!slice_equal(pairs[1], slice_of(names[i]))) continue;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!slice_equal(value, slice_of(names[i]))) continue;
         db_set_policy(m->db, (enum wal_policy)i);
         return true;
     }
-    buf_append_text(error, "ERR the simulator has no configuration but appendfsync");
+    return false;
+}
+
+static bool set_monitor(struct machine *m, struct slice name, int64_t value)
+{
+    struct monitor *monitor = engine_monitor(m->engine);
+    struct monitor_options options = monitor->options;
+    if (slice_equal(name, SLICE("slowlog-log-slower-than"))) options.slow_log_us = value;
+    else if (slice_equal(name, SLICE("slowlog-max-len")))
+        options.slow_log_entries_max = (size_t)value;
+    else if (slice_equal(name, SLICE("latency-monitor-threshold")))
+        options.event_threshold_ms = (uint64_t)value;
+    else return false;
+    monitor_set(monitor, &options);
+    return true;
+}
+
+/* The few directives that scenarios need, one at a time. */
+static bool host_config_set(void *context, const struct slice *pairs, size_t count,
+                            struct buf *error)
+{
+    struct machine *m = context;
+    int64_t value;
+    if (count == 2 && slice_equal(pairs[0], SLICE("appendfsync")) && set_policy(m, pairs[1]))
+        return true;
+    if (count == 2 && number_parse_i64(pairs[1], &value) && set_monitor(m, pairs[0], value))
+        return true;
+    buf_append_text(error, "ERR the simulator has no such configuration");
     return false;
 }
 
