@@ -110,11 +110,13 @@ static void test_segment_header(void **state)
                                .salt = 2,
                                .first_lsn = 55,
                                .epoch = 4,
-                               .previous_hash = 6};
+                               .previous_hash = 6,
+                               .recycled = true};
     struct segment_header again;
     segment_write_header(block, &h);
     assert_int_equal(segment_read_header(block, &again), SEGMENT_OK);
-    assert_memory_equal(&h, &again, sizeof(h));
+    assert_memory_equal(&h, &again, offsetof(struct segment_header, recycled));
+    assert_true(again.recycled);
     for (size_t bit = 0; bit < sizeof(block) * 8; bit++) {
         block[bit / 8] = (char)(block[bit / 8] ^ (1 << bit % 8));
         assert_int_equal(segment_read_header(block, &again), SEGMENT_INVALID);

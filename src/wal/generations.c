@@ -57,7 +57,7 @@ void generations_plan(const struct generations *g, const struct wal_snapshot *s,
     m->oldest = segment_of(g, from_lsn);
 }
 
-static void doom(struct generations *g, const char *text)
+static void doom(struct generations *g, const char *text, uint64_t segment_bytes)
 {
     if (g->doomed_count == g->doomed_capacity) {
         size_t capacity = g->doomed_capacity == 0 ? 8 : g->doomed_capacity * 2;
@@ -65,10 +65,11 @@ static void doom(struct generations *g, const char *text)
                                   capacity * sizeof *g->doomed);
         g->doomed_capacity = capacity;
     }
-    struct snapshot_name *name = &g->doomed[g->doomed_count++];
+    struct leftover *leftover = &g->doomed[g->doomed_count++];
     size_t size = strlen(text) + 1;
-    CHECK(size <= sizeof name->text);
-    memcpy(name->text, text, size);
+    CHECK(size <= sizeof leftover->name.text);
+    memcpy(leftover->name.text, text, size);
+    leftover->segment_bytes = segment_bytes;
 }
 
 static bool names(const struct manifest *m, uint64_t number)
@@ -84,10 +85,12 @@ void generations_switched(struct generations *g, const struct manifest *before,
     CHECK(after->snapshots_count > 0);
     for (uint32_t i = 0; i < before->snapshots_count; i++)
         if (!names(after, before->snapshots[i].number))
-            doom(g, snapshot_name(before->snapshots[i].number, true).text);
+            doom(g, snapshot_name(before->snapshots[i].number, true).text, 0);
     size_t gone = 0;
-    while (gone < g->segments_count && g->segments[gone].number < after->oldest)
-        doom(g, segment_name(SEGMENT_LOG, g->segments[gone++].number).text);
+    for (; gone < g->segments_count && g->segments[gone].number < after->oldest; gone++) {
+        const struct generation_segment *s = &g->segments[gone];
+        doom(g, segment_name(SEGMENT_LOG, s->number).text, s->bytes);
+    }
     CHECK(gone < g->segments_count);
     g->segments_count -= gone;
     memmove(g->segments, g->segments + gone, g->segments_count * sizeof *g->segments);
@@ -98,7 +101,13 @@ void generations_switched(struct generations *g, const struct manifest *before,
 void generations_doom_snapshot(struct generations *g, uint64_t number)
 {
     for (size_t i = 0; i < g->snapshots_count; i++) CHECK(g->snapshots[i].number != number);
-    doom(g, snapshot_name(number, true).text);
+    doom(g, snapshot_name(number, true).text, 0);
+}
+
+void generations_doom_spare(struct generations *g, uint64_t number)
+{
+    CHECK(number > 0);
+    doom(g, segment_name(SEGMENT_SPARE, number).text, 0);
 }
 
 uint64_t generations_log_bytes(const struct generations *g)
@@ -115,9 +124,9 @@ uint64_t generations_snapshot_bytes(const struct generations *g)
     return bytes;
 }
 
-bool generations_take_doomed(struct generations *g, struct snapshot_name *name)
+bool generations_take_doomed(struct generations *g, struct leftover *leftover)
 {
     if (g->doomed_count == 0) return false;
-    *name = g->doomed[--g->doomed_count];
+    *leftover = g->doomed[--g->doomed_count];
     return true;
 }

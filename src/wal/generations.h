@@ -14,13 +14,19 @@ struct generation_segment {
     uint64_t bytes;
 };
 
+/* A file that nobody needs any more. */
+struct leftover {
+    struct snapshot_name name; /* names of segments fit, too */
+    uint64_t segment_bytes;    /* of a segment, which may be recycled; 0: it is none */
+};
+
 struct generations {
     struct generation_segment *segments; /* of the log, oldest first */
     size_t segments_count;
     size_t segments_capacity;
     struct wal_snapshot snapshots[MANIFEST_SNAPSHOTS_MAX]; /* good ones, newest first */
     size_t snapshots_count;
-    struct snapshot_name *doomed; /* files to be removed; names of segments fit, too */
+    struct leftover *doomed; /* not removed yet */
     size_t doomed_count;
     size_t doomed_capacity;
 };
@@ -44,10 +50,13 @@ void generations_switched(struct generations *g, const struct manifest *before,
 /* A snapshot that is whole, but that the manifest could not name. */
 void generations_doom_snapshot(struct generations *g, uint64_t number);
 
+/* A spare beyond those that are wanted. */
+void generations_doom_spare(struct generations *g, uint64_t number);
+
 uint64_t generations_log_bytes(const struct generations *g);
 uint64_t generations_snapshot_bytes(const struct generations *g);
 
-/* The next file to be removed; false: there is none. */
-bool generations_take_doomed(struct generations *g, struct snapshot_name *name);
+/* The next file to be recycled or removed; false: there is none. */
+bool generations_take_doomed(struct generations *g, struct leftover *leftover);
 
 #endif

@@ -286,13 +286,15 @@ static enum wal_open_status load_snapshot(struct recovery *r)
 {
     const struct manifest *m = &r->manifest;
     struct generations *g = &r->generations;
+    bool unreadable = false;
     r->from_lsn = 1;
     for (uint32_t i = 0; i < m->snapshots_count && r->options->loader != NULL; i++) {
         const struct wal_snapshot *s = &m->snapshots[i];
         enum snapshot_verdict verdict = try_snapshot(r, s);
         if (verdict == SNAPSHOT_NEWER) return WAL_OPEN_NEWER;
         if (verdict == SNAPSHOT_CANCELLED) return cancelled(r);
-        if (verdict == SNAPSHOT_INVALID) continue;
+        unreadable = unreadable || verdict == SNAPSHOT_UNREADABLE;
+        if (verdict != SNAPSHOT_OK) continue;
         r->from_lsn = s->from_lsn;
         r->bytes_done = s->bytes;
         r->report->snapshot = *s;
@@ -308,7 +310,7 @@ static enum wal_open_status load_snapshot(struct recovery *r)
              "no snapshot can be used, and the log begins at LSN %" PRIu64
              " only; nothing was changed",
              g->segments[0].first_lsn);
-    return WAL_OPEN_CORRUPT;
+    return unreadable ? WAL_OPEN_DISK : WAL_OPEN_CORRUPT;
 }
 
 /* ---- step 2 and 3: the batches ---- */
@@ -385,7 +387,7 @@ static enum wal_open_status judge_end(struct recovery *r, struct scan *s,
         snprintf(text, sizeof(text), "the batch at offset %" PRIu64 " says so", proof.offset);
         return corrupt_at(r, s, proof.synced_lsn, text);
     }
-    if (proof.nonzero_end > s->offset) r->report->torn_bytes = proof.nonzero_end - s->offset;
+    if (proof.torn_end > s->offset) r->report->torn_bytes = proof.torn_end - s->offset;
     return WAL_OPEN_OK;
 }
 
@@ -487,8 +489,8 @@ static void adopt_spares(struct recovery *r)
     for (size_t i = 0; i < r->inventory->count; i++) {
         struct listed *f = &r->inventory->files[i];
         if (f->kind != SEGMENT_SPARE || f->size != r->options->segment_bytes) continue;
-        if (f->number == 0 || r->spares_count == RECOVERY_SPARES_MAX) continue;
-        r->spares[r->spares_count++] = f->number;
+        if (f->number == 0 || r->spares.count == SPARES_MAX) continue;
+        spares_add(&r->spares, f->number);
         f->in_log = true;
     }
 }
@@ -517,10 +519,10 @@ enum wal_open_status recovery_read(struct recovery *r, const struct wal_options 
     if (result == WAL_OPEN_OK && !go_on(r, 0)) result = cancelled(r);
     chain_deinit(&c);
     if (result != WAL_OPEN_OK) return result;
-    adopt_spares(r);
     uint64_t spare = v->number_max[SEGMENT_SPARE];
     uint64_t unfinished = v->number_max[SEGMENT_NEW];
-    r->next_spare = (spare > unfinished ? spare : unfinished) + 1;
+    r->spares.next = (spare > unfinished ? spare : unfinished) + 1;
+    adopt_spares(r);
     for (size_t i = 0; i < v->snapshots_count; i++)
         if (v->snapshots[i].number >= r->next_snapshot)
             r->next_snapshot = v->snapshots[i].number + 1;
@@ -597,6 +599,18 @@ static bool is_named(const struct manifest *m, uint64_t snapshot)
     return false;
 }
 
+/* The manifest that is on stable storage does not need it: a spare, while too few are there. */
+static bool recycle(struct recovery *r, const struct listed *f)
+{
+    if (f->kind != SEGMENT_LOG || f->size != r->options->segment_bytes) return false;
+    if (r->spares.count >= SPARES_AHEAD) return false;
+    uint64_t number = r->spares.next++;
+    struct segment_name name = segment_name(f->kind, f->number);
+    if (segment_recycle(r->options->disk, name.text, number) != DISK_OK) return false;
+    spares_add(&r->spares, number);
+    return true;
+}
+
 /* What no log needs: segments that were superseded or never activated, files that were being made,
  * spares of another size, snapshots that are not whole or not named. Failing to remove one costs
  * space, nothing else. */
@@ -605,7 +619,7 @@ static void remove_leftovers(struct recovery *r)
     struct disk *disk = r->options->disk;
     for (size_t i = 0; i < r->inventory->count; i++) {
         const struct listed *f = &r->inventory->files[i];
-        if (f->in_log) continue;
+        if (f->in_log || recycle(r, f)) continue;
         struct segment_name name = segment_name(f->kind, f->number);
         (void)disk->operations->remove(disk->context, name.text);
     }
@@ -619,13 +633,13 @@ static void remove_leftovers(struct recovery *r)
 
 static enum disk_status start_segment(struct recovery *r, struct writer *w, struct scan *s)
 {
-    struct segment_plan plan = {.manifest = r->manifest, .first_lsn = 1, .fresh = r->next_spare++};
+    struct segment_plan plan = {.manifest = r->manifest, .first_lsn = 1, .fresh = r->spares.next++};
     uint64_t listed = r->inventory->number_max[SEGMENT_LOG];
     plan.manifest.newest = (listed > r->manifest.newest ? listed : r->manifest.newest) + 1;
     plan.manifest.epoch = r->manifest.epoch + 1;
     plan.manifest.synced_lsn = r->last_lsn;
     if (plan.manifest.oldest == 0) plan.manifest.oldest = plan.manifest.newest;
-    if (r->spares_count > 0) plan.spare = r->spares[r->spares_count - 1];
+    if (r->spares.count > 0) plan.spare = r->spares.numbers[r->spares.count - 1];
     plan.small = plan.spare == 0;
 
     bool superseded = false;
@@ -638,7 +652,7 @@ static enum disk_status start_segment(struct recovery *r, struct writer *w, stru
     if (status == DISK_OK && s != NULL) status = copy_batches(r, s, w);
     if (status == DISK_OK) status = writer_activate(w);
     if (status != DISK_OK) return status;
-    if (lent) r->spares_count--;
+    if (lent) spares_take(&r->spares, plan.spare);
     if (superseded) {
         inventory_find(r->inventory, r->newest.number)->in_log = false;
         generations_drop_newest(&r->generations);

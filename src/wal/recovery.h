@@ -24,9 +24,8 @@
 #define WAL_RECOVERY_H
 
 #include "wal/generations.h"
+#include "wal/spares.h"
 #include "wal/writer.h"
-
-enum { RECOVERY_SPARES_MAX = 2 };
 
 struct recovery {
     const struct wal_options *options;
@@ -47,9 +46,7 @@ struct recovery {
     lsn_t from_lsn;       /* the first frame that is needed; 1 without a snapshot */
 
     /* What is left for the owner: */
-    uint64_t spares[RECOVERY_SPARES_MAX];
-    size_t spares_count;
-    uint64_t next_spare; /* a number that no spare has */
+    struct spares spares;
     uint64_t next_snapshot;
     lsn_t first_lsn;                /* of the oldest segment */
     struct generations generations; /* taken by the owner, or freed by recovery_deinit */

@@ -37,13 +37,15 @@ enum scan_result scan_next(struct scan *s, struct batch_header *h, struct slice 
 
 struct scan_proof {
     bool found;
-    uint64_t offset;      /* of the header that proves it */
-    lsn_t synced_lsn;     /* what it says */
-    uint64_t nonzero_end; /* behind the last block with anything in it; 0: all zeros */
+    uint64_t offset;   /* of the header that proves it */
+    lsn_t synced_lsn;  /* what it says */
+    uint64_t torn_end; /* behind the last block that a batch of this segment left; 0: none */
 };
 
 /* Looks at every block from the scan's place to the end of the file for a batch header of this
- * segment that says that 'lsn' was on stable storage. */
+ * segment that says that 'lsn' was on stable storage. In a file that began as zeros, whatever is
+ * not zero was left by a batch; in a recycled one, only what has a header of this segment, or at
+ * the scan's place the rest of one. */
 enum disk_status scan_prove(struct scan *s, lsn_t lsn, struct scan_proof *proof);
 
 #endif

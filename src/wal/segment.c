@@ -78,6 +78,7 @@ void segment_write_header(char block[SEGMENT_HEADER_BYTES], struct segment_heade
     buf_append_u64(&fields, h->first_lsn);
     buf_append_u64(&fields, h->epoch);
     buf_append_u64(&fields, h->previous_hash);
+    buf_append_u64(&fields, h->recycled ? 1 : 0);
     h->hash = header_hash(block);
     fields.size = 0;
     buf_append_u64(&fields, h->hash);
@@ -98,11 +99,14 @@ enum segment_verdict segment_read_header(const char block[SEGMENT_HEADER_BYTES],
     h->first_lsn = take_u64(&r);
     h->epoch = take_u64(&r);
     h->previous_hash = take_u64(&r);
+    uint64_t recycled = take_u64(&r);
+    h->recycled = recycled != 0;
     if (magic != SEGMENT_MAGIC || h->hash != header_hash(block)) return SEGMENT_INVALID;
     if (version > SEGMENT_VERSION) return SEGMENT_NEWER;
     if (version != SEGMENT_VERSION || block_size != DISK_BLOCK_BYTES) return SEGMENT_INVALID;
     if (h->previous_number >= h->number || h->first_lsn == 0) return SEGMENT_INVALID;
     if (h->previous_number == 0 && h->first_lsn != 1) return SEGMENT_INVALID;
+    if (recycled > 1) return SEGMENT_INVALID;
     return SEGMENT_OK;
 }
 
@@ -138,6 +142,28 @@ enum disk_status segment_make_spare(struct disk *disk, uint64_t number, uint64_t
     if (status == DISK_OK) return o->sync_names(disk->context);
     /* Gives the space back; if even that fails, recovery removes the file. */
     (void)o->remove(disk->context, unfinished.text);
+    return status;
+}
+
+/* A spare keeps its name until its header is overwritten under it, so the name comes first. */
+enum disk_status segment_recycle(struct disk *disk, const char *name, uint64_t number)
+{
+    const struct disk_operations *o = disk->operations;
+    struct segment_name spare = segment_name(SEGMENT_SPARE, number);
+    CHECK(number > 0);
+    enum disk_status status = o->rename(disk->context, name, spare.text);
+    if (status == DISK_OK) status = o->sync_names(disk->context);
+    return status;
+}
+
+enum disk_status segment_was_used(struct disk *disk, struct disk_file *file, bool *used)
+{
+    char *block = memory_allocate_aligned(DISK_BLOCK_BYTES, SEGMENT_HEADER_BYTES);
+    size_t size = 0;
+    enum disk_status status = disk->operations->read(file, 0, block, SEGMENT_HEADER_BYTES, &size);
+    *used = size < SEGMENT_HEADER_BYTES || block[0] != 0 ||
+            memcmp(block, block + 1, SEGMENT_HEADER_BYTES - 1) != 0;
+    memory_free_aligned(block, DISK_BLOCK_BYTES, SEGMENT_HEADER_BYTES);
     return status;
 }
 

@@ -1,8 +1,8 @@
 /* segment.h - one file of the log: its names, its header, making it and reading it.
  *
  * A segment is a header block and then batches, one after the other (wal/batch.h); behind the
- * last batch there are zeros, or what an earlier life of the file left, which no hash fits because
- * the salt is another. The header:
+ * last batch there are zeros, or, if the file is recycled, what an earlier life of it left, which
+ * no hash fits because the salt is another. The header:
  *
  *   offset  size  field
  *        0     8  hash             XXH3-64 of bytes 8 .. 4096, seed 0
@@ -17,10 +17,12 @@
  *       64     8  epoch            grows by one with each start of the server
  *       72     8  previous_hash    of the last batch of the segment before that counts (of its
  *                                  header if none does): where that segment ends
- *       80        zeros            up to 4096
+ *       80     8  recycled         0: the file had been filled with zeros; 1: it may hold batches
+ *                                  of an earlier life
+ *       88        zeros            up to 4096
  *
- * Names: log-NNNNNNNNNNNNNNNN (decimal) is a segment; spare-N is a whole file of zeros that waits
- * to become one; new-N is one that is being filled. */
+ * Names: log-NNNNNNNNNNNNNNNN (decimal) is a segment; spare-N is a whole file, of zeros or of what
+ * it held as a segment, that waits to become one; new-N is one that is being filled. */
 #ifndef WAL_SEGMENT_H
 #define WAL_SEGMENT_H
 
@@ -37,6 +39,7 @@ struct segment_header {
     lsn_t first_lsn;
     uint64_t epoch;
     uint64_t previous_hash;
+    bool recycled;
 };
 
 enum segment_kind { SEGMENT_LOG, SEGMENT_SPARE, SEGMENT_NEW, SEGMENT_KINDS_COUNT };
@@ -62,6 +65,13 @@ enum segment_verdict segment_read_header(const char block[SEGMENT_HEADER_BYTES],
 /* Makes spare-N: 'size' bytes of zeros on stable storage under a name that is on stable storage.
  * On failure nothing is left behind but a new-N that recovery removes. */
 enum disk_status segment_make_spare(struct disk *disk, uint64_t number, uint64_t size);
+
+/* Makes spare-N of a segment that no manifest on stable storage needs: its bytes stay. Not DISK_OK:
+ * it is still there under one of the two names, and no spare before the next recovery. */
+enum disk_status segment_recycle(struct disk *disk, const char *name, uint64_t number);
+
+/* Whether the file has ever been a segment; one that is filled with zeros has not. */
+enum disk_status segment_was_used(struct disk *disk, struct disk_file *file, bool *used);
 
 /* Reads a file in large direct portions, wherever the reader wants to be. */
 struct segment_reader {

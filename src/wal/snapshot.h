@@ -76,7 +76,13 @@ enum disk_status snapshot_end(struct snapshot_writer *w, struct snapshot_job *jo
 
 /* ---- reading ---- */
 
-enum snapshot_verdict { SNAPSHOT_OK, SNAPSHOT_INVALID, SNAPSHOT_NEWER, SNAPSHOT_CANCELLED };
+enum snapshot_verdict {
+    SNAPSHOT_OK,
+    SNAPSHOT_INVALID,
+    SNAPSHOT_NEWER,
+    SNAPSHOT_UNREADABLE, /* the disk did not give its bytes */
+    SNAPSHOT_CANCELLED,
+};
 
 struct snapshot_source {
     struct disk *disk;

@@ -38,8 +38,10 @@ static const char *read_header(struct reading *r, enum snapshot_verdict *verdict
 {
     const struct wal_snapshot *expected = r->source->expected;
     struct slice block;
-    if (segment_reader_at(&r->file, 0, SNAPSHOT_HEADER_BYTES, &block) != DISK_OK)
+    if (segment_reader_at(&r->file, 0, SNAPSHOT_HEADER_BYTES, &block) != DISK_OK) {
+        *verdict = SNAPSHOT_UNREADABLE;
         return "it cannot be read";
+    }
     if (block.size < SNAPSHOT_HEADER_BYTES) return "it is cut";
     *verdict = snapshot_read_header(block.data, &r->header);
     if (*verdict == SNAPSHOT_NEWER) return "it was written by a newer version";
@@ -71,11 +73,14 @@ static bool go_on(const struct reading *r, uint64_t offset)
 
 static const char *read_blocks(struct reading *r, enum snapshot_verdict *verdict)
 {
+    *verdict = SNAPSHOT_INVALID;
     uint64_t offset = SNAPSHOT_HEADER_BYTES;
     for (uint64_t number = 0;; number++) { /* each step moves on in the file */
         struct slice block, items;
-        if (segment_reader_at(&r->file, offset, SNAPSHOT_BLOCK_BYTES, &block) != DISK_OK)
+        if (segment_reader_at(&r->file, offset, SNAPSHOT_BLOCK_BYTES, &block) != DISK_OK) {
+            *verdict = SNAPSHOT_UNREADABLE;
             return "it cannot be read";
+        }
         if (block.size < SNAPSHOT_BLOCK_BYTES) return "it is cut";
         if (!snapshot_read_block(block.data, r->header.salt, number, &r->chain_hash))
             return "a block of it is damaged";
@@ -102,8 +107,10 @@ enum snapshot_verdict snapshot_read(const struct snapshot_source *source,
     r.began_ns = r.said_ns = source->disk->operations->now_ns(source->disk->context);
     if (source->file_size != source->expected->bytes) wrong = "it is missing or has another size";
     if (wrong == NULL &&
-        segment_reader_open(&r.file, source->disk, name.text, source->file_size) != DISK_OK)
+        segment_reader_open(&r.file, source->disk, name.text, source->file_size) != DISK_OK) {
+        verdict = SNAPSHOT_UNREADABLE;
         wrong = "it cannot be opened";
+    }
     if (wrong == NULL) wrong = read_header(&r, &verdict);
     if (wrong == NULL) wrong = read_blocks(&r, &verdict);
     segment_reader_close(&r.file);

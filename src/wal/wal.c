@@ -10,8 +10,9 @@
  *
  * A flush writes at most one batch and so takes at most one step to a new segment. If that step
  * finds the disk full, nothing has been written yet: the flush is parked and tried again once a
- * second, its replies wait, and wal_has_room keeps further writes out. Everything else that fails
- * is final. */
+ * second, its replies wait, and wal_has_room keeps further writes out. A snapshot of what is on
+ * stable storage already is named meanwhile by a flush of its own: the log that it makes needless
+ * is the room that is missing. Everything else that fails is final. */
 #include "wal/wal.h"
 
 #include "base/check.h"
@@ -19,12 +20,12 @@
 #include "base/limits.h"
 #include "base/memory.h"
 #include "wal/recovery.h"
+#include "wal/spares.h"
 #include "wal/writer.h"
 
 #include <inttypes.h>
 
 enum {
-    SPARES_MAX = RECOVERY_SPARES_MAX,
     IDLE_MS = 10,
     EVERYSEC_MS = 1000,
     FULL_RETRY_MS = 1000,
@@ -51,14 +52,6 @@ struct wal_flush {
     uint64_t commit_ns; /* of all of it */
 };
 
-struct wal_spare {
-    struct disk *disk;
-    uint64_t number;
-    uint64_t size;
-    struct snapshot_name removed; /* not empty: the job is to remove this file */
-    enum disk_status status;
-};
-
 struct wal {
     struct disk *disk;
     const struct trace *trace;
@@ -83,13 +76,13 @@ struct wal {
 
     struct writer writer;
     struct wal_flush flush;
-    bool flushing;
+    struct wal_flush naming; /* names a snapshot, nothing else, while the other one is parked */
+    bool flushing;           /* one of them is lent */
     bool parked;
     int64_t retry_ms; /* when a parked flush is tried again */
 
-    uint64_t spares[SPARES_MAX];
-    size_t spares_count;
-    uint64_t next_spare;
+    struct spares spares;
+    uint64_t segments_begun; /* since the manifest last named a snapshot */
     struct wal_spare spare;
     bool spare_making;
     bool spare_failed; /* the last attempt */
@@ -145,20 +138,19 @@ static struct wal *create(const struct wal_options *options)
         .segment_bytes = options->segment_bytes,
     };
     w->flush.writer = &w->writer;
+    w->naming.writer = &w->writer;
     return w;
 }
 
 static void take_recovered(struct wal *w, struct recovery *r)
 {
-    CHECK(r->spares_count <= SPARES_MAX);
     w->appended_lsn = r->last_lsn;
     w->written_lsn = r->last_lsn;
     w->synced_lsn = r->last_lsn;
     w->durable_lsn = r->last_lsn;
     w->carried_lsn = r->last_lsn; /* the manifest says so */
-    w->spares_count = r->spares_count;
-    memcpy(w->spares, r->spares, sizeof(w->spares));
-    w->next_spare = r->next_spare;
+    w->spares = r->spares;
+    spares_expect(&w->spares, w->spares.count); /* until the first snapshot tells */
     w->generations = r->generations;
     r->generations = (struct generations){0};
     w->next_snapshot = r->next_snapshot;
@@ -167,6 +159,7 @@ static void take_recovered(struct wal *w, struct recovery *r)
     w->figures.batch_bytes = r->report->bytes;
     w->figures.segment_number = w->writer.header.number;
     w->figures.epoch = w->writer.header.epoch;
+    w->figures.segments_recycled = w->writer.header.recycled;
 }
 
 struct wal *wal_open(const struct wal_options *options, wal_visit *visit, void *context,
@@ -312,8 +305,9 @@ static void plan_segment(struct wal *w, struct wal_flush *f)
     f->rolling = !writer_fits(&w->writer, padded);
     if (!f->rolling) return;
     f->plan = writer_next_plan(&w->writer, f->header.first_lsn, padded);
-    if (w->spares_count > 0) f->plan.spare = w->spares[w->spares_count - 1];
-    f->plan.fresh = w->next_spare++;
+    if (w->spares.count > 0) f->plan.spare = w->spares.numbers[w->spares.count - 1];
+    f->plan.small = f->plan.spare == 0; /* 64 MiB of zeros would be a stall */
+    f->plan.fresh = w->spares.next++;
 }
 
 static void take_batch(struct wal *w, struct wal_flush *f)
@@ -360,10 +354,29 @@ static struct wal_flush *lend_flush(struct wal *w, int64_t now_ms)
     return f;
 }
 
+/* Whether the snapshot can be named without a further sync. */
+static bool nameable(const struct wal *w)
+{
+    return w->publish_asked && w->snapshot.last_lsn <= w->synced_lsn;
+}
+
+static struct wal_flush *lend_naming(struct wal *w)
+{
+    struct wal_flush *f = &w->naming;
+    CHECK(w->parked && !w->flush.publishing);
+    f->status = DISK_OK;
+    f->publishing = true;
+    f->published = (struct manifest){.synced_lsn = w->synced_lsn};
+    generations_plan(&w->generations, &w->snapshot, &f->published);
+    w->flushing = true;
+    return f;
+}
+
 struct wal_flush *wal_flush_begin(struct wal *w, int64_t now_ms)
 {
     CHECK(!w->frame_open);
     if (w->status != DISK_OK || w->flushing) return NULL;
+    if (w->parked && nameable(w)) return lend_naming(w);
     if (w->parked) return now_ms >= w->retry_ms ? lend_flush(w, now_ms) : NULL;
     bool marker = marker_wanted(w) && now_ms - w->batch_ms >= IDLE_MS;
     bool appending = w->pending_count > 0 || marker;
@@ -444,13 +457,9 @@ struct wal_flush_times wal_flush_times(const struct wal_flush *f)
 static void count_segment(struct wal *w, const struct wal_flush *f)
 {
     struct wal_figures *s = &w->figures;
-    if (writer_takes_spare(&w->writer, &f->plan)) {
-        CHECK(w->spares_count > 0);
-        /* One that was made meanwhile may stand behind the one that was lent. */
-        for (size_t i = 0; i < w->spares_count; i++)
-            if (w->spares[i] == f->plan.spare) w->spares[i] = w->spares[w->spares_count - 1];
-        w->spares_count--;
-    }
+    if (writer_takes_spare(&w->writer, &f->plan)) spares_take(&w->spares, f->plan.spare);
+    if (w->writer.header.recycled) s->segments_recycled++;
+    w->segments_begun++;
     generations_add_segment(&w->generations, w->writer.header.number, w->writer.header.first_lsn,
                             w->writer.size);
     s->segment_number = w->writer.header.number;
@@ -483,15 +492,40 @@ static void count_sync(struct wal *w, const struct wal_flush *f)
     if (f->sync_ns > s->sync_ns_max) s->sync_ns_max = f->sync_ns;
 }
 
+/* Spares beyond those that are wanted go, but not the one that a flush may be using. */
+static void doom_surplus(struct wal *w)
+{
+    const struct wal_flush *f = &w->flush;
+    uint64_t lent = w->flushing && f->rolling ? f->plan.spare : 0;
+    for (size_t i = w->spares.count; i > 0 && w->spares.count > w->spares.wanted; i--) {
+        uint64_t number = w->spares.numbers[i - 1];
+        if (number == lent) continue;
+        spares_take(&w->spares, number);
+        generations_doom_spare(&w->generations, number);
+    }
+}
+
+void wal_give_space_back(struct wal *w)
+{
+    spares_expect(&w->spares, 0);
+    doom_surplus(w);
+}
+
 static void count_publishing(struct wal *w, const struct wal_flush *f)
 {
     CHECK(w->publish_asked && !w->publish_ended);
     w->publish_asked = false;
     w->publish_ended = true;
     w->publish_status = f->publish_status;
-    if (f->publish_status == DISK_OK)
-        generations_switched(&w->generations, &f->replaced, &f->published);
-    else generations_doom_snapshot(&w->generations, w->snapshot.number);
+    if (f->publish_status != DISK_OK) {
+        generations_doom_snapshot(&w->generations, w->snapshot.number);
+        wal_give_space_back(w);
+        return;
+    }
+    generations_switched(&w->generations, &f->replaced, &f->published);
+    spares_expect(&w->spares, w->segments_begun);
+    w->segments_begun = 0;
+    doom_surplus(w);
 }
 
 /* The disk is full and nothing was written: the same batch is tried again later. */
@@ -501,12 +535,13 @@ static void park(struct wal *w)
         trace_write(w->trace, TRACE_WARNING,
                     "log: no space for a new segment; writes wait until there is");
     w->parked = true;
+    w->flush.publishing = false; /* asked for again when it can be done */
     w->retry_ms = w->begin_ms + FULL_RETRY_MS;
 }
 
 enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f)
 {
-    CHECK(w->flushing && f == &w->flush);
+    CHECK(w->flushing && (f == &w->flush || f == &w->naming));
     w->flushing = false;
     if (f->parked) {
         CHECK(f->status == DISK_FULL);
@@ -519,6 +554,10 @@ enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f)
         trace_write(w->trace, TRACE_WARNING, "log: writing it failed (%s); nothing more is kept",
                     disk_status_text(f->status));
         return w->status;
+    }
+    if (f == &w->naming) {
+        count_publishing(w, f);
+        return DISK_OK;
     }
     if (w->parked) trace_write(w->trace, TRACE_NOTICE, "log: there is space again");
     w->parked = false;
@@ -537,7 +576,7 @@ enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f)
 int64_t wal_flush_due_ms(const struct wal *w)
 {
     if (w->status != DISK_OK || w->flushing) return INT64_MAX;
-    if (w->parked) return w->retry_ms;
+    if (w->parked) return nameable(w) ? 0 : w->retry_ms;
     if (w->publish_asked) return 0;
     int64_t due = INT64_MAX;
     if (marker_wanted(w)) due = w->batch_ms + IDLE_MS;
@@ -552,65 +591,59 @@ int64_t wal_flush_due_ms(const struct wal *w)
 
 /* ---- spares ---- */
 
-struct wal_spare *wal_spare_begin(struct wal *w, int64_t now_ms)
+/* A file that nobody needs any more becomes a spare if it can be one and one is wanted. */
+static void plan_leftover(const struct wal *w, struct wal_spare *s)
 {
-    if (w->status != DISK_OK || w->spare_making) return NULL;
-    w->spare = (struct wal_spare){.disk = w->disk};
-    if (generations_take_doomed(&w->generations, &w->spare.removed)) {
-        w->spare_making = true;
-        return &w->spare;
-    }
-    if (w->spares_count == SPARES_MAX) return NULL;
-    if (w->spare_failed && now_ms < w->spare_retry_ms) return NULL;
-    CHECK(w->spares_count < SPARES_MAX);
-    w->spare = (struct wal_spare){
-        .disk = w->disk,
-        .number = w->next_spare++,
-        .size = w->segment_bytes,
-    };
-    w->spare_making = true;
-    return &w->spare;
+    bool fits = s->leftover.segment_bytes == w->segment_bytes;
+    s->work = fits && w->spares.count < w->spares.wanted ? SPARE_RECYCLE : SPARE_REMOVE;
 }
 
-void wal_spare_run(struct wal_spare *s)
+struct wal_spare *wal_spare_begin(struct wal *w, int64_t now_ms)
 {
-    if (s->removed.text[0] != '\0') {
-        s->status = s->disk->operations->remove(s->disk->context, s->removed.text);
-        return;
-    }
-    CHECK(s->number > 0);
-    CHECK(s->size > 0);
-    s->status = segment_make_spare(s->disk, s->number, s->size);
+    CHECK(w->spares.count <= SPARES_MAX && w->spares.wanted >= SPARES_AHEAD);
+    if (w->status != DISK_OK || w->spare_making) return NULL;
+    struct wal_spare *s = &w->spare;
+    *s = (struct wal_spare){.disk = w->disk, .size = w->segment_bytes};
+    if (generations_take_doomed(&w->generations, &s->leftover)) plan_leftover(w, s);
+    else if (w->spares.count >= SPARES_AHEAD) return NULL;
+    else if (w->spare_failed && now_ms < w->spare_retry_ms) return NULL;
+    if (s->work != SPARE_REMOVE) s->number = w->spares.next++;
+    w->spare_making = true;
+    return s;
+}
+
+/* What a leftover that stays where it is costs: space until the next start, nothing else. */
+static void say_left(const struct wal *w, const struct wal_spare *s)
+{
+    if (s->status != DISK_OK)
+        trace_write(w->trace, TRACE_WARNING, "%s is not needed, but cannot be %s: %s",
+                    s->leftover.name.text, s->work == SPARE_RECYCLE ? "recycled" : "removed",
+                    disk_status_text(s->status));
 }
 
 enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_ms)
 {
     CHECK(w->spare_making && s == &w->spare);
     w->spare_making = false;
-    if (s->removed.text[0] != '\0') {
-        if (s->status != DISK_OK) /* it costs space until the next start, nothing else */
-            trace_write(w->trace, TRACE_WARNING, "%s is not needed, but cannot be removed: %s",
-                        s->removed.text, disk_status_text(s->status));
-        return s->status;
+    if (s->work != SPARE_MAKE) say_left(w, s);
+    if (s->work != SPARE_REMOVE && s->status == DISK_OK) {
+        spares_add(&w->spares, s->number);
+        w->spare_failed = false;
+        if (w->parked) w->retry_ms = now_ms; /* it waits for nothing else */
     }
-    CHECK(w->spares_count < SPARES_MAX);
-    bool failed_before = w->spare_failed;
-    w->spare_failed = s->status != DISK_OK;
-    if (s->status == DISK_OK) {
-        w->spares[w->spares_count++] = s->number;
-        return DISK_OK;
-    }
-    w->spare_retry_ms = now_ms + FULL_RETRY_MS;
-    if (!failed_before)
+    if (s->work != SPARE_MAKE || s->status == DISK_OK) return s->status;
+    if (!w->spare_failed)
         trace_write(w->trace, TRACE_WARNING, "log: no segment could be made ahead of need: %s",
                     disk_status_text(s->status));
+    w->spare_failed = true;
+    w->spare_retry_ms = now_ms + FULL_RETRY_MS;
     return s->status;
 }
 
 bool wal_has_room(const struct wal *w)
 {
     if (w->status != DISK_OK || w->parked) return false;
-    return w->spares_count > 0 || !w->spare_failed;
+    return w->spares.count > 0 || !w->spare_failed;
 }
 
 void wal_request_sync(struct wal *w, lsn_t lsn)
@@ -677,6 +710,7 @@ void wal_measure(const struct wal *w, struct wal_figures *figures)
     figures->batch_bytes_p99 = histogram_percentile(&w->batch_bytes, 990);
     figures->batch_bytes_max = w->batch_bytes.max;
     figures->segments = w->generations.segments_count;
+    figures->spares = w->spares.count;
     figures->bytes = generations_log_bytes(&w->generations);
     figures->first_lsn = w->generations.segments[0].first_lsn;
     figures->snapshots = w->generations.snapshots_count;

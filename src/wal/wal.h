@@ -144,13 +144,16 @@ enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f);
  * is due); INT64_MAX: never. */
 int64_t wal_flush_due_ms(const struct wal *w);
 
-/* ---- spare segments, made ahead of need on another thread ---- */
+/* ---- spare segments, made ahead of need on another thread, or recycled (wal/spares.h) ---- */
 
 struct wal_spare;
 /* NULL: enough spares, or one is being made, or the disk was full within the last second. */
 struct wal_spare *wal_spare_begin(struct wal *w, int64_t now_ms);
 void wal_spare_run(struct wal_spare *s); /* zero-fills; slow; on any one other thread */
 enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_ms);
+
+/* The disk was full for a snapshot: spare jobs remove what waits only to be recycled. */
+void wal_give_space_back(struct wal *w);
 
 /* False while no further segment could be made (disk full): the owner refuses writes before they
  * execute, and they resume when this becomes true again. */
@@ -166,17 +169,15 @@ void wal_set_policy(struct wal *w, enum wal_policy policy);
 
 /* ---- snapshots: see snapshot.h for how one is written ---- */
 
-struct snapshot_writer;
 struct snapshot_writer *wal_snapshot_create(struct wal *w, int64_t now_ms); /* the caller's */
 
 /* Asks for the snapshot, which is whole on stable storage, to be named in the manifest: the next
  * flush syncs the log up to its last LSN and switches the manifest. Two generations are named; the
- * log that the older one does not need, and a third snapshot, are then removed by spare jobs. */
+ * log that the older one does not need is then recycled by spare jobs, a third snapshot removed. */
 void wal_snapshot_publish(struct wal *w, const struct wal_snapshot *s);
 
 /* True, once: what was asked for is done. Not DISK_OK: it could not be named (the disk is full). */
 bool wal_snapshot_published(struct wal *w, enum disk_status *status);
-
 const struct wal_snapshot *wal_snapshot_newest(const struct wal *w); /* NULL: there is none */
 
 void wal_measure(const struct wal *w, struct wal_figures *figures);

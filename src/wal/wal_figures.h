@@ -8,10 +8,12 @@
 
 struct wal_figures {
     uint64_t segments;
-    uint64_t bytes;       /* of segments on the disk */
-    uint64_t batches;     /* since start */
-    uint64_t frames;      /* since start */
-    uint64_t batch_bytes; /* of batches since start, and of those that a recovery replayed */
+    uint64_t bytes;             /* of segments on the disk */
+    uint64_t spares;            /* files that wait to become segments */
+    uint64_t segments_recycled; /* since start, of those that were begun */
+    uint64_t batches;           /* since start */
+    uint64_t frames;            /* since start */
+    uint64_t batch_bytes;       /* of batches since start, and of those that a recovery replayed */
     uint64_t snapshots;
     uint64_t snapshot_bytes;
     uint64_t syncs;        /* since start */

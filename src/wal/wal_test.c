@@ -334,13 +334,27 @@ static void test_policy_change(void **state)
     assert_int_equal(wal_synced_lsn(f->wal), 5);
 }
 
-/* Two spares are made and kept over a restart, and no more. */
+/* Two spares are made and kept over a restart, and no more. The segment that a start has copied
+ * whole becomes one. */
 static void test_spares(void **state)
 {
     struct fixture *f = *state;
+    struct wal_figures figures;
     make_spares(f);
+    append(f, 3);
+    flush(f);
     close_wal(f);
-    open_wal(f); /* the new segment takes one of them */
+    open_wal(f); /* the new segment takes one of them, the old one is recycled */
+    assert_int_equal(f->seen, 3);
+    assert_null(wal_spare_begin(f->wal, f->now_ms));
+    wal_measure(f->wal, &figures);
+    assert_int_equal(figures.spares, 2);
+    for (int i = 0; i < 10; i++) {
+        append(f, 1);
+        flush(f);
+    }
+    close_wal(f);
+    open_wal(f); /* now the old one is needed */
     struct wal_spare *s = wal_spare_begin(f->wal, f->now_ms);
     assert_non_null(s);
     assert_null(wal_spare_begin(f->wal, f->now_ms));

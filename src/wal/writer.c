@@ -75,8 +75,10 @@ enum disk_status writer_prepare(struct writer *w, const struct segment_plan *pla
 
     const struct disk_operations *o = w->disk->operations;
     struct disk_file *file;
+    bool recycled = true;
     status = o->open(w->disk->context, spare.text, DISK_OPEN_WRITE, &file);
     if (status != DISK_OK) return status;
+    status = segment_was_used(w->disk, file, &recycled);
     if (w->file != NULL) o->close(w->disk->context, w->file);
     w->file = file;
     w->size = planned_size(w, plan);
@@ -89,8 +91,9 @@ enum disk_status writer_prepare(struct writer *w, const struct segment_plan *pla
         .first_lsn = plan->first_lsn,
         .epoch = plan->manifest.epoch,
         .previous_hash = plan->previous_hash,
+        .recycled = recycled,
     };
-    status = write_header(w);
+    if (status == DISK_OK) status = write_header(w);
     if (status != DISK_OK) return status;
     w->spare_name = spare;
     w->offset = SEGMENT_HEADER_BYTES;

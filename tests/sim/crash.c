@@ -378,6 +378,9 @@ static void end_life(struct world *w, enum crash_kind kind)
                  db_durable_lsn(m->db), w->needed_lsn);
     bool quiet = db_flush_due_ms(m->db) == INT64_MAX && m->flush == NULL &&
                  m->log_status == DISK_OK && db_appended_lsn(m->db) == db_durable_lsn(m->db);
+    struct db_figures figures;
+    db_measure(m->db, &figures);
+    w->journal->recycled += figures.log.segments_recycled;
     if (kind == CRASH_SHUTDOWN) {
         bool good = machine_shut_down(m);
         /* A weaker policy leaves the last sync to the close, which cannot say that it failed. */

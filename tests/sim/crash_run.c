@@ -90,14 +90,16 @@ static void print_success(const struct crash_options *options, const struct jour
         sum.unknown += journals[i].unknown;
         sum.refusals += journals[i].refusals;
         sum.snapshots += journals[i].snapshots;
+        sum.recycled += journals[i].recycled;
         sum.hash += journals[i].hash;
     }
     printf("ok crash simulation: %" PRIu64 " crash states\n", sum.states);
     printf("# seeds %" PRIu64 " to %" PRIu64 "; %" PRIu64 " lives judged by the oracle; %" PRIu64
            " answers; %" PRIu64 " unknown operations; %" PRIu64 " damaged disks refused; %" PRIu64
-           " recoveries from a snapshot; event hash %016" PRIx64 "\n",
+           " recoveries from a snapshot; %" PRIu64
+           " segments in recycled files; event hash %016" PRIx64 "\n",
            options->seed, options->seed + sum.seeds - 1, sum.lives, sum.operations, sum.unknown,
-           sum.refusals, sum.snapshots, sum.hash);
+           sum.refusals, sum.snapshots, sum.recycled, sum.hash);
 }
 
 bool crash_run(const struct crash_options *options)

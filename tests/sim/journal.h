@@ -21,6 +21,7 @@ struct journal {
     uint64_t operations; /* answered */
     uint64_t refusals;   /* recoveries of a damaged disk that refused, as they must */
     uint64_t snapshots;  /* recoveries that began with one */
+    uint64_t recycled;   /* segments begun in a file that had been one before */
     uint64_t unknown;    /* operations whose answer a crash took */
     bool failed;
     char verdict[JOURNAL_VERDICT_BYTES]; /* why */

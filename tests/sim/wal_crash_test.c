@@ -29,6 +29,7 @@ static void require_sound(const struct wal_owner *o, uint64_t seed, uint64_t los
     if (o->status == WAL_OPEN_NEWER) fail_seed(o, seed, "an honest disk was called newer");
     if (o->wrong > 0) fail_seed(o, seed, "a frame that was not appended there came back");
     if (lost > 0) fail_seed(o, seed, "promised frames are lost");
+    if (o->torn_wrongly) fail_seed(o, seed, "a torn tail where nothing was being written");
 }
 
 /* Opens, with the power going off in the middle of it now and then, until it is open. */
@@ -72,8 +73,7 @@ static uint64_t live_and_crash(struct wal_owner *o, uint64_t seed)
         if (random_below(&o->random, 4) == 0 && !sim_disk_fault_met(o->disk)) {
             owner_kill(o);
         } else if (random_below(&o->random, 10) == 0 && !o->failed) {
-            wal_close(o->wal);
-            o->wal = NULL;
+            owner_close(o);
             sim_disk_kill(o->disk);
         } else {
             owner_power_cut(o);
@@ -87,17 +87,23 @@ static uint64_t live_and_crash(struct wal_owner *o, uint64_t seed)
 static void test_crashes(void **state)
 {
     (void)state;
-    uint64_t crashes = 0;
+    uint64_t crashes = 0, renamed = 0, recycled = 0, named = 0;
     struct wal_owner *o = memory_allocate(sizeof(*o));
     for (uint64_t i = 0; i < LIVES_COUNT; i++) {
         uint64_t seed = owner_seed_base() + i;
         struct sim_disk *disk = sim_disk_create(seed);
         owner_init(o, disk, ~seed);
         crashes += live_and_crash(o, seed);
+        renamed += o->renamed;
+        recycled += o->recycled;
+        named += o->named;
         sim_disk_destroy(disk);
     }
-    print_message("# %" PRIu64 " crash states\n", crashes);
+    print_message("# %" PRIu64 " crash states, %" PRIu64 " snapshots named, %" PRIu64
+                  " segments recycled, %" PRIu64 " begun in recycled files\n",
+                  crashes, named, renamed, recycled);
     assert_true(crashes >= LIVES_COUNT * CRASHES_PER_LIFE);
+    assert_true(named > LIVES_COUNT && renamed > LIVES_COUNT && recycled > LIVES_COUNT);
     memory_free(o, sizeof(*o));
 }
 

@@ -1,8 +1,12 @@
 #include "wal_owner.h"
 
 #include "base/check.h"
+#include "base/hash.h"
+#include "wal/spares.h"
 
 #include <stdlib.h>
+
+enum { ITEM_KIND = 1, ITEM_BYTES = 8, FRAMES_BELOW_MAX = 20 };
 
 uint64_t owner_seed_base(void)
 {
@@ -44,20 +48,118 @@ static bool visit(void *context, lsn_t lsn, struct slice frame)
     return true;
 }
 
+/* ---- snapshots ---- */
+
+static uint64_t state_hash(const struct wal_owner *o, lsn_t lsn)
+{
+    CHECK(lsn <= OWNER_FRAMES_MAX);
+    return hash_bytes((struct slice){(const char *)o->tags, (size_t)(lsn + 1) * sizeof *o->tags},
+                      lsn);
+}
+
+static bool load_block(void *context, struct slice items)
+{
+    struct wal_owner *o = context;
+    struct reader r = {items};
+    struct slice bytes;
+    if (items.size == 0 || items.data[0] != ITEM_KIND) return false;
+    r.rest = (struct slice){items.data + 1, items.size - 1};
+    if (!read_bytes(&r, &bytes)) return false;
+    struct reader item = {bytes};
+    return read_u64(&item, &o->loaded_hash);
+}
+
+static bool load_end(void *context, lsn_t from_lsn, lsn_t last_lsn)
+{
+    struct wal_owner *o = context;
+    if (last_lsn > o->appended_lsn || state_hash(o, last_lsn) != o->loaded_hash) o->wrong++;
+    o->seen_lsn = from_lsn - 1;
+    return true;
+}
+
+static void load_forget(void *context)
+{
+    struct wal_owner *o = context;
+    o->seen_lsn = 0;
+}
+
+static void begin_snapshot(struct wal_owner *o)
+{
+    struct buf item = {0};
+    const struct wal_snapshot *before = wal_snapshot_newest(o->wal);
+    lsn_t last = o->appended_lsn, below = random_below(&o->random, FRAMES_BELOW_MAX);
+    lsn_t from = last + 1 - (below < last ? below : last);
+    if (before != NULL && from < before->from_lsn) from = before->from_lsn;
+    o->snapshot = wal_snapshot_create(o->wal, o->now_ms);
+    buf_append_u64(&item, state_hash(o, last));
+    snapshot_put(o->snapshot, ITEM_KIND, buf_slice(&item), (struct slice){NULL, 0});
+    snapshot_finish(o->snapshot, from, last);
+    buf_deinit(&item);
+}
+
+static void drop_snapshot(struct wal_owner *o)
+{
+    if (o->snapshot != NULL) snapshot_writer_destroy(o->snapshot);
+    o->snapshot = NULL;
+}
+
+static void write_snapshot(struct wal_owner *o)
+{
+    struct snapshot_job *job = snapshot_begin(o->snapshot);
+    struct wal_snapshot s;
+    bool whole;
+    CHECK(job != NULL);
+    snapshot_run(job);
+    enum disk_status status = snapshot_end(o->snapshot, job, &whole, &s);
+    CHECK(whole == (status == DISK_OK));
+    drop_snapshot(o);
+    if (status == DISK_FULL) wal_give_space_back(o->wal);
+    o->naming = whole;
+    if (whole) wal_snapshot_publish(o->wal, &s);
+}
+
+void owner_move_snapshot(struct wal_owner *o)
+{
+    enum disk_status status;
+    if (o->failed) return;
+    if (o->naming && wal_snapshot_published(o->wal, &status)) {
+        o->naming = false;
+        o->named += status == DISK_OK;
+    } else if (!o->naming && o->snapshot == NULL) {
+        begin_snapshot(o);
+    } else if (o->snapshot != NULL) {
+        write_snapshot(o);
+    }
+}
+
+bool owner_save(struct wal_owner *o)
+{
+    uint64_t named = o->named;
+    for (int i = 0; i < 100 && !o->failed && o->named == named; i++) {
+        owner_move_snapshot(o);
+        owner_flush(o);
+    }
+    return o->named > named;
+}
+
 bool owner_open(struct wal_owner *o, enum wal_policy policy, uint64_t *lost)
 {
+    struct wal_loader loader = {
+        .context = o, .block = load_block, .end = load_end, .forget = load_forget};
     CHECK(o->wal == NULL);
     struct wal_options options = {
         .disk = sim_disk_disk(o->disk),
         .policy = policy,
         .segment_bytes = OWNER_SEGMENT_BYTES,
         .random_seed = random_next(&o->random),
+        .loader = &loader,
     };
     o->seen_lsn = 0;
     o->failed = false;
     o->always = policy == WAL_SYNC_ALWAYS;
     *lost = 0;
     o->wal = wal_open(&options, visit, o, &o->recovery, &o->status);
+    o->torn_wrongly = o->quiet && o->recovery.torn_bytes > 0;
     if (o->wal == NULL) return false;
     CHECK(o->written_lsn >= o->promised_lsn);
     if (o->seen_lsn < o->written_lsn) *lost = o->written_lsn - o->seen_lsn;
@@ -66,6 +168,8 @@ bool owner_open(struct wal_owner *o, enum wal_policy policy, uint64_t *lost)
     o->promised_lsn = o->seen_lsn;
     o->written_lsn = o->seen_lsn;
     o->loaded_lsn = o->seen_lsn;
+    o->quiet = true;
+    o->recycled_seen = 0;
     return true;
 }
 
@@ -98,14 +202,20 @@ bool owner_flush(struct wal_owner *o)
 {
     struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
     if (f == NULL) return false;
+    o->quiet = false;
+    /* Before, while and after it runs, the event loop and the other thread go on. */
+    if (random_below(&o->random, 4) == 0) owner_make_spare(o);
     wal_flush_run(f);
-    /* While it ran, the event loop went on. */
+    if (random_below(&o->random, 4) == 0) owner_make_spare(o);
     while (random_below(&o->random, 3) == 0) owner_append(o);
     if (wal_flush_end(o->wal, f) != DISK_OK) o->failed = true;
     remember_promise(o);
     struct wal_figures figures;
     wal_measure(o->wal, &figures);
     o->written_lsn = o->loaded_lsn + figures.frames;
+    o->recycled += figures.segments_recycled - o->recycled_seen;
+    o->recycled_seen = figures.segments_recycled;
+    o->quiet = o->always && !o->failed && wal_has_room(o->wal);
     return !o->failed;
 }
 
@@ -114,7 +224,8 @@ void owner_make_spare(struct wal_owner *o)
     struct wal_spare *s = wal_spare_begin(o->wal, o->now_ms);
     if (s == NULL) return;
     wal_spare_run(s);
-    (void)wal_spare_end(o->wal, s, o->now_ms);
+    bool recycling = s->work == SPARE_RECYCLE;
+    if (wal_spare_end(o->wal, s, o->now_ms) == DISK_OK && recycling) o->renamed++;
 }
 
 void owner_live(struct wal_owner *o, unsigned steps)
@@ -128,7 +239,10 @@ void owner_live(struct wal_owner *o, unsigned steps)
         case 3:
         case 4: owner_flush(o); break;
         case 5: owner_make_spare(o); break;
-        case 6: o->now_ms += (int64_t)random_below(&o->random, 40); break;
+        case 6:
+            owner_move_snapshot(o);
+            o->now_ms += (int64_t)random_below(&o->random, 40);
+            break;
         default:
             if (random_below(&o->random, 8) == 0) o->now_ms += 1000;
             if (random_below(&o->random, 12) == 0) {
@@ -147,6 +261,7 @@ void owner_work(struct wal_owner *o)
         owner_append(o);
         owner_flush(o);
         owner_make_spare(o);
+        owner_move_snapshot(o);
         o->now_ms += 7;
     }
 }
@@ -159,10 +274,20 @@ void owner_settle(struct wal_owner *o)
     }
 }
 
+void owner_close(struct wal_owner *o)
+{
+    drop_snapshot(o);
+    o->naming = false;
+    wal_close(o->wal);
+    o->wal = NULL;
+}
+
 void owner_die(struct wal_owner *o)
 {
     /* The only way to free a log without its close touching the disk: a disk that is dead. */
     sim_disk_set_faults(o->disk, &(struct sim_faults){.power_off_at = 1});
+    drop_snapshot(o);
+    o->naming = false;
     if (o->wal != NULL) wal_close(o->wal);
     o->wal = NULL;
 }

@@ -2,7 +2,8 @@
  * was promised, and after each recovery compares what came back. The oracle of the log's tests.
  *
  * Every frame's bytes follow from a tag that is never used twice, so a frame that was lost and
- * comes back later, or stands at another LSN, is noticed.
+ * comes back later, or stands at another LSN, is noticed. Its snapshots hold nothing but a hash of
+ * the tags up to an LSN: that of the state which they stand for.
  *
  * Invariants: promised_lsn <= written_lsn <= appended_lsn; tags hold the frames that may still
  * come back. */
@@ -11,7 +12,7 @@
 
 #include "base/random.h"
 #include "sim_disk.h"
-#include "wal/wal.h"
+#include "wal/snapshot.h"
 
 enum { OWNER_FRAMES_MAX = 2048, OWNER_SEGMENT_BYTES = 8 * DISK_BLOCK_BYTES };
 
@@ -30,8 +31,17 @@ struct wal_owner {
     bool always;        /* the policy has been 'always' since the log was opened */
     struct wal_recovery recovery;
     enum wal_open_status status;
-    lsn_t seen_lsn; /* the last frame of the recovery under way */
-    uint64_t wrong; /* frames that are not what was appended at their LSN */
+    lsn_t seen_lsn;    /* the last frame of the recovery under way */
+    uint64_t wrong;    /* frames that are not what was appended at their LSN */
+    bool quiet;        /* all that was ever written into the log had been synced */
+    bool torn_wrongly; /* and yet the recovery saw a torn tail */
+    struct snapshot_writer *snapshot;
+    bool naming; /* a snapshot waits for its place in the manifest */
+    uint64_t loaded_hash;
+    uint64_t recycled; /* segments begun in recycled files, in all lives */
+    uint64_t recycled_seen;
+    uint64_t renamed; /* segments that became spares */
+    uint64_t named;   /* snapshots */
 };
 
 /* From IRMAK_SEED, 0 without: tests add their own small numbers to it. */
@@ -47,7 +57,13 @@ void owner_append(struct wal_owner *o);
 bool owner_flush(struct wal_owner *o); /* false: nothing to do, or the log failed */
 void owner_make_spare(struct wal_owner *o);
 
-/* Some time of a server's life: appends, flushes, spares, idle times, changes of policy. */
+/* A step of a snapshot: begun, written, named, done. */
+void owner_move_snapshot(struct wal_owner *o);
+
+/* A whole one. False: the disk did not let it. */
+bool owner_save(struct wal_owner *o);
+
+/* Some time of a server's life: appends, flushes, spares, snapshots, idle times, other policies. */
 void owner_live(struct wal_owner *o, unsigned steps);
 
 /* A short life without surprises: append, flush, make spares, sixty frames. */
@@ -55,6 +71,9 @@ void owner_work(struct wal_owner *o);
 
 /* Flushes all, and the idle marker. */
 void owner_settle(struct wal_owner *o);
+
+/* The process ends as it should. */
+void owner_close(struct wal_owner *o);
 
 /* The process ends as it is, without a word to the disk. */
 void owner_die(struct wal_owner *o);
