@@ -19,7 +19,9 @@ static void moved_deinit(struct moved_value *m)
 {
     bool owned = m->exists && !m->applied;
     if (owned && m->value.form == FORM_SHARED) shared_release(m->value.shared);
-    if (owned && m->value.form == FORM_BODY) value_types[m->value.type].destroy(m->value.body);
+    size_t all = SIZE_MAX;
+    if (owned && m->value.form == FORM_BODY)
+        CHECK(value_types[m->value.type].dismantle(m->value.body, &all));
     buf_deinit(&m->name);
     buf_deinit(&m->bytes);
 }

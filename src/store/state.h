@@ -44,12 +44,20 @@ struct grave {
     uint32_t position; /* in that table, see table_drain */
 };
 
+/* A large value that was removed, on its way back to the allocator. */
+struct remains {
+    struct remains *next;
+    void *body;
+    uint8_t type;
+};
+
 struct store {
     const struct value_type *types;
     size_t types_count;
     uint64_t seed;
     struct lookup *last; /* owned; apart, because reading refills it */
     struct grave *graves;
+    struct remains *remains; /* the last one first */
     struct wheel *wheel;     /* NULL while nothing has ever expired */
     struct wheel *wheel_old; /* records that are being sorted out, see due.c; mostly NULL */
     unsigned generation;     /* 0 or 1 */

@@ -9,13 +9,16 @@
 #include "base/memory.h"
 #include "store/state.h"
 
-enum { FLUSH_AT_ONCE_MAX = 1024 }; /* keys that a flush frees itself */
+enum {
+    FLUSH_AT_ONCE_MAX = 1024, /* keys that a flush frees itself */
+    BODY_AT_ONCE_STEPS = 16,  /* parts of a body that its removal frees itself */
+};
 
 struct store *store_create(const struct value_type *types, size_t types_count, uint64_t seed)
 {
     CHECK(types_count > STORE_STRING);
     CHECK(types_count <= STORE_TYPES_MAX);
-    CHECK(types[STORE_STRING].destroy == NULL);
+    CHECK(types[STORE_STRING].dismantle == NULL);
     struct store *s = memory_allocate_zeroed(sizeof *s);
     s->types = types;
     s->types_count = types_count;
@@ -83,19 +86,29 @@ struct entry *store_find(const struct store *s, const struct store_key *key)
     return s->last->entry;
 }
 
-/* What the value refers to goes; bytes and integers live in the entry. */
-static void destroy_value(const struct store *s, const struct entry *e)
+/* What the value refers to goes; bytes and integers live in the entry. What is left of a body after
+ * *steps is the sweep's. */
+static void destroy_value_in(struct store *s, const struct entry *e, size_t *steps)
 {
     struct value value;
     entry_value(e, &value);
     if (value.form == FORM_SHARED && value.shared != NULL) shared_release(value.shared);
-    if (value.form == FORM_BODY) s->types[value.type].destroy(value.body);
+    if (value.form != FORM_BODY || s->types[value.type].dismantle(value.body, steps)) return;
+    struct remains *r = memory_allocate(sizeof *r);
+    *r = (struct remains){s->remains, value.body, value.type};
+    s->remains = r;
+}
+
+static void destroy_value(struct store *s, const struct entry *e)
+{
+    size_t steps = BODY_AT_ONCE_STEPS;
+    destroy_value_in(s, e, &steps);
 }
 
 static void check_value(const struct store *s, const struct value *value)
 {
     CHECK(value->type < s->types_count);
-    CHECK((value->form == FORM_BODY) == (s->types[value->type].destroy != NULL));
+    CHECK((value->form == FORM_BODY) == (s->types[value->type].dismantle != NULL));
     CHECK(IMPLIES(value->form == FORM_SHARED, value->shared != NULL));
     CHECK(IMPLIES(value->form == FORM_BODY, value->body != NULL));
 }
@@ -229,16 +242,17 @@ void store_rename(struct store *s, const struct store_key *from, const struct st
 }
 
 /* Frees the entries of a table, up to 'steps'; true when none is left. */
-static bool sweep_table(const struct store *s, struct table *t, uint32_t *position, size_t *steps)
+static bool sweep_table(struct store *s, struct table *t, uint32_t *position, size_t *steps)
 {
-    for (; *steps > 0; (*steps)--) {
+    while (*steps > 0) {
         struct entry *e = table_drain(t, position);
         if (e == NULL) {
             table_deinit(t);
             *position = 0;
             return true;
         }
-        destroy_value(s, e);
+        (*steps)--;
+        destroy_value_in(s, e, steps);
         entry_free(e);
     }
     return false;
@@ -251,8 +265,11 @@ static void flush_at_once(struct store *s, struct database *d)
     for (unsigned slot = 0; slot < SLOTS_COUNT; slot++) {
         if (d->shard_counts[slot / SHARD_SLOTS] == 0) continue;
         uint32_t position = 0;
-        size_t steps = SIZE_MAX;
-        CHECK(sweep_table(s, &d->tables[slot], &position, &steps));
+        for (struct entry *e; (e = table_drain(&d->tables[slot], &position)) != NULL;) {
+            destroy_value(s, e);
+            entry_free(e);
+        }
+        table_deinit(&d->tables[slot]);
     }
 }
 
@@ -280,6 +297,12 @@ bool store_sweep(struct store *s, size_t steps)
 {
     CHECK(steps > 0);
     size_t budget = steps;
+    for (struct remains *r; (r = s->remains) != NULL && steps > 0;) {
+        if (!s->types[r->type].dismantle(r->body, &steps)) break;
+        s->remains = r->next;
+        memory_free(r, sizeof *r);
+        if (steps > 0) steps--;
+    }
     while (s->graves != NULL && steps > 0) {
         struct grave *g = s->graves;
         if (!sweep_table(s, &g->tables[g->slot], &g->position, &steps)) break;
@@ -290,7 +313,7 @@ bool store_sweep(struct store *s, size_t steps)
         memory_free(g, sizeof *g);
     }
     bool records_left = due_sweep(s, budget);
-    return s->graves != NULL || records_left;
+    return s->graves != NULL || s->remains != NULL || records_left;
 }
 
 uint64_t store_count(const struct store *s, unsigned database)

@@ -46,8 +46,10 @@ struct value {
 
 /* What a data type offers to live under a key. One constant per type. */
 struct value_type {
-    const char *name;            /* the answer of TYPE */
-    void (*destroy)(void *body); /* NULL for strings */
+    const char *name; /* the answer of TYPE */
+    /* Frees about *steps parts of the body and lowers *steps by what was done, 0 at least. True:
+     * the body is gone; else it is called again. NULL for strings. */
+    bool (*dismantle)(void *body, size_t *steps);
 };
 
 /* A key, hashed once, good for this store until it is destroyed. */
@@ -93,7 +95,8 @@ struct shared *store_take_shared(struct store *s, const struct store_key *key);
 
 void store_set_expiry(struct store *s, const struct store_key *key, int64_t expiry_ms);
 
-/* Removes the key and destroys its value. False: it was absent. */
+/* Removes the key and destroys its value, of which a large part may be left to store_sweep. False:
+ * it was absent. */
 bool store_remove(struct store *s, const struct store_key *key);
 
 /* Moves the value and the deadline of 'from' (present) to 'to', destroying a value there. */
