@@ -44,6 +44,11 @@ struct memory_figures {
 /* Figures of the allocator; costs some microseconds, so call it for INFO, not per command. */
 void memory_measure(struct memory_figures *figures);
 
+/* From now on, memory that was freed goes back to the kernel from a thread of the allocator's own,
+ * not in the middle of a free: what a FLUSHALL leaves takes it milliseconds at a time
+ * (docs/decisions/0017). That thread takes no signals. */
+void memory_return_beside(void);
+
 /* The name and version of the allocator, for INFO ("jemalloc-5.3.0", "libc"). */
 const char *memory_allocator_name(void);
 

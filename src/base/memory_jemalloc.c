@@ -96,6 +96,12 @@ void memory_measure(struct memory_figures *figures)
     figures->resident_bytes = figure("stats.resident");
 }
 
+void memory_return_beside(void)
+{
+    bool beside = true;
+    CHECK(mallctl("background_thread", NULL, NULL, &beside, sizeof beside) == 0);
+}
+
 const char *memory_allocator_name(void)
 {
     return "jemalloc-" JEMALLOC_VERSION;

@@ -141,6 +141,7 @@ static void create_engine(struct server *s)
         .loading = true,
     };
     s->engine = engine_create(&options);
+    memory_return_beside();
     s->loader = worker_create("irmak-loader", loading_run);
     settings_set_monitor(s);
     s->sync_worker = worker_create("irmak-sync", run_flush);

@@ -301,6 +301,13 @@ static void judge_moment(struct world *w, struct machine *m, const struct wal_re
     journal_fail(w->journal, "the key space at LSN %" PRIu64 " is not what it was", lsn);
 }
 
+/* A snapshot that nothing has damaged is whole. */
+static void judge_snapshots(struct world *w, const struct wal_recovery *recovery)
+{
+    if (recovery->snapshots_refused == 0) return;
+    journal_fail(w->journal, "%" PRIu64 " snapshots were refused", recovery->snapshots_refused);
+}
+
 static void damage(struct world *w, struct sim_disk *disk);
 
 /* A copy of the crashed disk loses what it may, opens, is judged, and vanishes. */
@@ -325,6 +332,7 @@ static void try_copy(struct world *w, bool quiet)
     if (start(w, &m, disk, &recovery, &status)) {
         journal_hash_number(w->journal, recovery.last_lsn);
         if (recovery.snapshot.number != 0) w->journal->snapshots++;
+        if (!damaged) judge_snapshots(w, &recovery);
         judge_moment(w, &m, &recovery, damaged && !quiet ? 0 : w->needed_lsn);
         machine_die(&m);
     } else if (damaged && status != WAL_OPEN_REFUSED) {
@@ -422,6 +430,7 @@ static void recover(struct world *w, enum crash_kind kind)
                  recovery.last_lsn, recovery.torn_bytes, recovery.snapshot.number,
                  recovery.snapshot.from_lsn);
     if (recovery.snapshot.number != 0) w->journal->snapshots++;
+    judge_snapshots(w, &recovery);
     judge_moment(w, &w->machine, &recovery, w->needed_lsn);
     if (w->journal->failed) return;
     if (w->promises) traffic_judge(w);
