@@ -106,9 +106,7 @@ void memory_measure(struct memory_figures *figures)
     figures->resident_bytes = figures->allocated_bytes;
 }
 
-void memory_return_beside(void)
-{
-}
+void memory_return_beside(void) {}
 
 const char *memory_allocator_name(void)
 {

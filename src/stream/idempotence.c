@@ -254,11 +254,9 @@ bool stream_idmp_show(struct stream *s, struct buf *after, uint32_t count)
     return i < x->producers.count;
 }
 
-static struct producer *add_producer(struct stream *s, struct slice name)
+static struct producer *add_producer(struct idempotence *x, struct slice name)
 {
-    struct idempotence *x = s->idempotence;
     struct producer *p = memory_allocate_zeroed(sizeof *p);
-    if (s->image != NULL) p->image = s->image->number;
     name_entry_init(&p->entry, name);
     name_index_insert(&x->producers, &p->entry);
     x->memory_bytes += sizeof *p + name.size;
@@ -377,9 +375,9 @@ void stream_idmp_record(struct stream *s, const struct stream_idmp_record *recor
     CHECK(record->limits.count_max > 0 && record->limits.count_max <= STREAM_IDMP_COUNT_MAX);
     struct idempotence *x = ensure(s);
     struct producer *p = find_producer(x, record->producer);
-    if (p == NULL) p = add_producer(s, record->producer);
+    if (p == NULL) p = add_producer(x, record->producer);
     x->recent = p;
-    show(s, p);
+    show(s, p); /* a new one: there is nothing, and it counts as shown */
     drop_expired(x, p, record, UINT32_MAX);
 
     uint32_t hash = hash_of(record->iid);
@@ -421,7 +419,7 @@ bool stream_idmp_restore_iid(struct stream *s, struct slice producer, struct sli
     if (producer.size == 0 || iid.size == 0 || iid.size > UINT32_MAX) return false;
     struct idempotence *x = ensure(s);
     struct producer *p = find_producer(x, producer);
-    if (p == NULL) p = add_producer(s, producer);
+    if (p == NULL) p = add_producer(x, producer);
     uint32_t hash = hash_of(iid);
     if (p->count == STREAM_IDMP_COUNT_MAX) return false;
     if (p->count > 0 && p->slots[find_slot(p, iid, hash)] != 0) return false;
