@@ -11,6 +11,10 @@
 #include "command/commands.h"
 #include "command/stream_remove.h"
 
+/* TRIM_LOOKS_MAX: entries that one ACKED looks at beyond those that it knows to be referenced. What
+ * it has not come to, the next one looks at. */
+enum { TRIM_PAGE = 256, TRIM_LOOKS_MAX = 1 << 20 };
+
 struct removal {
     struct command_context *c;
     struct store_key key;
@@ -95,13 +99,19 @@ static uint64_t remove_unreferenced(struct command_context *c, const struct stor
                                     struct stream_range range, uint64_t count)
 {
     const struct stream *stream;
-    struct stream_walk walk;
+    struct stream_id page[TRIM_PAGE];
+    struct stream_unreferenced list = {.range = range, .looks = TRIM_LOOKS_MAX, .ids = page};
     struct stream_ids ids;
     CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
     stream_ids_init(&ids);
-    stream_walk_begin(&walk, stream, range, false);
-    while (ids.count < count && stream_walk_next(&walk))
-        if (!stream_is_referenced(stream, walk.id, NULL)) stream_ids_add(&ids, walk.id);
+    for (bool more = true; more && ids.count < count;) {
+        list.capacity = count - ids.count < TRIM_PAGE ? (size_t)(count - ids.count) : TRIM_PAGE;
+        more = stream_list_unreferenced(stream, &list);
+        for (size_t i = 0; i < list.count; i++) stream_ids_add(&ids, page[i]);
+        if (list.count == 0) break;
+        list.range.first = page[list.count - 1];
+        more = more && stream_id_increment(&list.range.first);
+    }
     uint64_t removed = ids.count;
     delete_entries(c, key, &ids);
     stream_ids_deinit(&ids);

@@ -192,6 +192,7 @@ static void set_entries_read(const struct stream *s, struct stream_group *g, int
 void stream_group_create(struct stream *s, struct slice name, struct stream_id last_delivered,
                          int64_t entries_read)
 {
+    stream_grouped_create(s);
     struct stream_group *g = memory_allocate_zeroed(sizeof *g);
     size_t before = name_index_memory_bytes(&s->groups);
     name_entry_init(&g->entry, name);
@@ -199,7 +200,7 @@ void stream_group_create(struct stream *s, struct slice name, struct stream_id l
     set_entries_read(s, g, entries_read);
     if (s->image != NULL) g->image = s->image->number;
     name_index_insert(&s->groups, &g->entry);
-    s->groups_bytes += name_index_memory_bytes(&s->groups) - before + group_bytes(g);
+    s->grouped->bytes += name_index_memory_bytes(&s->groups) - before + group_bytes(g);
 }
 
 void stream_group_set_id(struct stream *s, struct slice name, struct stream_id last_delivered,
@@ -243,9 +244,10 @@ bool stream_group_destroy(struct stream *s, struct slice name)
     if (g == NULL) return false;
     if (s->image != NULL) image_before_group(s->image, g);
     size_t all = SIZE_MAX, before = name_index_memory_bytes(&s->groups);
-    s->groups_bytes -= group_bytes(g);
+    stream_referenced_forget(s);
+    s->grouped->bytes -= group_bytes(g);
     name_index_remove(&s->groups, &g->entry);
-    s->groups_bytes += name_index_memory_bytes(&s->groups) - before;
+    s->grouped->bytes += name_index_memory_bytes(&s->groups) - before;
     if (g->pending.watch != NULL) image_take_group(g);
     else CHECK(group_dismantle(g, &all));
     return true;
@@ -275,7 +277,7 @@ struct stream_consumer *group_restore_consumer(struct stream *s, struct stream_g
     pending_owner_add(&g->pending, &c->owner);
     name_index_insert(&g->consumers, &c->entry);
     g->consumers_bytes += consumer_bytes(c);
-    s->groups_bytes += group_bytes(g) - before;
+    s->grouped->bytes += group_bytes(g) - before;
     return c;
 }
 
@@ -296,12 +298,13 @@ uint64_t stream_consumer_destroy(struct stream *s, struct slice group, struct sl
     struct stream_group *g = change(s, group);
     struct stream_consumer *c = must_find_consumer(g, name);
     size_t before = group_bytes(g);
+    stream_referenced_forget(s);
     uint64_t removed = pending_remove_owned(&g->pending, &c->owner);
     pending_owner_remove(&g->pending, &c->owner);
     name_index_remove(&g->consumers, &c->entry);
     g->consumers_bytes -= consumer_bytes(c);
     consumer_free(c);
-    s->groups_bytes += group_bytes(g) - before;
+    s->grouped->bytes += group_bytes(g) - before;
     return removed;
 }
 
@@ -369,7 +372,7 @@ bool stream_group_deliver(struct stream *s, const struct stream_delivery *d)
         else g->entries_read = stream_shown_ordinal(s, w.ordinal, d->last_id);
         c->seen_ms = d->now_ms;
         c->active_ms = d->now_ms;
-        s->groups_bytes += group_bytes(g) - before;
+        s->grouped->bytes += group_bytes(g) - before;
     }
     if (ids != few) memory_free(ids, size);
     return fits;
@@ -381,8 +384,9 @@ uint64_t stream_group_acknowledge(struct stream *s, struct slice group, const st
     struct stream_group *g = change(s, group);
     size_t before = group_bytes(g);
     uint64_t removed = pending_remove(&g->pending, ids, count);
+    stream_referenced_suspect(s, ids, count);
     CHECK(removed <= count);
-    s->groups_bytes += group_bytes(g) - before;
+    s->grouped->bytes += group_bytes(g) - before;
     return removed;
 }
 
@@ -394,7 +398,7 @@ void group_restore_pending(struct stream *s, struct stream_group *g,
         CHECK(items[i].owner == PENDING_UNOWNED || items[i].owner < g->pending.owners_capacity);
         pending_put(&g->pending, &items[i]);
     }
-    s->groups_bytes += group_bytes(g) - before;
+    s->grouped->bytes += group_bytes(g) - before;
 }
 
 static uint64_t next_deliveries(const struct stream_claim *claim, uint64_t deliveries)
@@ -429,7 +433,7 @@ void stream_group_claim(struct stream *s, const struct stream_claim *claim)
         item.owner = owner;
         pending_put(&g->pending, &item);
     }
-    s->groups_bytes += group_bytes(g) - before;
+    s->grouped->bytes += group_bytes(g) - before;
 }
 
 /* ---- checking ---- */
@@ -461,5 +465,5 @@ void stream_groups_check(const struct stream *s)
         check_group(g);
         bytes += group_bytes(g);
     }
-    CHECK(bytes == s->groups_bytes);
+    CHECK(bytes == (s->grouped == NULL ? 0 : s->grouped->bytes));
 }

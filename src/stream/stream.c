@@ -28,6 +28,7 @@ bool stream_dismantle(struct stream *s, size_t *steps)
         return true;
     }
     if (!stream_groups_dismantle(s, steps)) return false;
+    stream_grouped_destroy(s);
     if (!stream_idmp_dismantle(s, steps)) return false;
     if (!index_dismantle(&s->blocks, steps)) return false;
     memory_free(s, sizeof *s);
@@ -123,8 +124,8 @@ size_t stream_blocks_count(const struct stream *s)
 
 size_t stream_memory_bytes(const struct stream *s)
 {
-    return memory_rounded_size(sizeof *s) + s->blocks.memory_bytes + s->groups_bytes +
-           stream_idmp_memory_bytes(s);
+    return memory_rounded_size(sizeof *s) + s->blocks.memory_bytes + stream_idmp_memory_bytes(s) +
+           stream_grouped_memory_bytes(s);
 }
 
 /* Live entries before the block at the place. While nothing was deleted the ordinals say it. */
@@ -454,4 +455,5 @@ void stream_check(const struct stream *s)
     CHECK(stream_id_compare(last, s->last_id) <= 0);
     stream_groups_check(s);
     stream_idmp_check(s);
+    stream_referenced_check(s);
 }

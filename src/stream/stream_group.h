@@ -104,6 +104,18 @@ bool stream_is_referenced(const struct stream *s, struct stream_id id,
 bool stream_referenced_bounds(const struct stream *s, struct stream_id *first,
                               struct stream_id *last);
 
+/* Entries of a range that no group refers to; all groups have passed the range. */
+struct stream_unreferenced {
+    struct stream_range range;
+    uint64_t looks;        /* how many entries may be looked at; counts down */
+    struct stream_id *ids; /* out, 'capacity' of them: the first ones, rising */
+    size_t capacity;
+    size_t count; /* out */
+};
+/* Looks only at entries that it has not looked at before and at those that were acknowledged since.
+ * What it lists has to be deleted next. True: there may be more, behind the last one. */
+bool stream_list_unreferenced(const struct stream *s, struct stream_unreferenced *list);
+
 /* ---- changes; the caller is db/ ---- */
 
 enum { STREAM_ENTRIES_READ_EXACT = -1 }; /* entries_read: derive it from the ordinals */

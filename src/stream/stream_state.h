@@ -9,6 +9,16 @@
 #include "stream/block_index.h"
 #include "stream/name_index.h"
 
+/* What a stream has once it has had a group. */
+struct stream_grouped {
+    size_t bytes; /* allocated by groups */
+    /* referenced.c: the live entries of 'known' are referenced, but perhaps for suspects. */
+    struct stream_range known;  /* empty (first > last): nothing is known */
+    struct stream_id *suspects; /* rising, of the range */
+    uint32_t suspects_count;
+    uint32_t suspects_capacity;
+};
+
 struct stream {
     struct block_index blocks;
     uint64_t length;
@@ -17,8 +27,8 @@ struct stream {
     struct stream_id last_id;
     struct stream_id max_deleted_id;
     struct name_index groups;        /* of struct stream_group */
-    size_t groups_bytes;             /* allocated by groups */
     struct idempotence *idempotence; /* NULL: no producer ever was one, and XCFGSET said nothing */
+    struct stream_grouped *grouped;  /* NULL: there never was a group */
     struct stream_image *image;      /* NULL: none, or it lacks nothing any more (image.h) */
 };
 
@@ -55,6 +65,14 @@ void stream_walk_index(struct stream_walk *w, const struct block_index *x,
 /* Groups (group.c). */
 bool stream_groups_dismantle(struct stream *s, size_t *steps);
 void stream_groups_check(const struct stream *s);
+
+/* What is known of references (referenced.c): of these IDs some may have none any more; of all. */
+void stream_referenced_suspect(struct stream *s, const struct stream_id *ids, size_t count);
+void stream_referenced_forget(struct stream *s);
+void stream_grouped_create(struct stream *s); /* unless it is there */
+void stream_grouped_destroy(struct stream *s);
+size_t stream_grouped_memory_bytes(const struct stream *s);
+void stream_referenced_check(const struct stream *s);
 
 /* Producers (idempotence.c). */
 bool stream_idmp_dismantle(struct stream *s, size_t *steps);
