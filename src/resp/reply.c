@@ -2,13 +2,12 @@
  * digits of a length, CR LF. The forms (redis.io/docs/reference/protocol-spec):
  *
  *      +text   status     -text error      :n  integer   $n bulk string   *n array
- *      RESP3 only:  _ null   #t boolean   ,n double   =n verbatim string   %n map   ~n set */
+ *      RESP3 only:  _ null   =n verbatim string   %n map   ~n set */
 #include "resp/reply.h"
 
 #include "base/check.h"
 #include "base/number.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,6 @@
 enum {
     HEADER_BYTES_MAX = 1 + NUMBER_INTEGER_TEXT_MAX + 2,
     BULK_BYTES_IN_ONE_PIECE = 512,
-    DOUBLE_TEXT_MAX = 32, /* "-1.7976931348623157e+308" */
 };
 
 static const char *const error_texts[] = {
@@ -126,46 +124,6 @@ void reply_integer(struct reply *r, int64_t value)
     if (value >= 0 && value < 10) *out++ = (char)('0' + value);
     else out += number_format_i64(value, out);
     chain_advance(r->out, (size_t)(put_line_end(out) - start));
-}
-
-void reply_boolean(struct reply *r, bool value)
-{
-    if (r->version == RESP3) write_literal(r, value ? SLICE("#t\r\n") : SLICE("#f\r\n"));
-    else reply_integer(r, value);
-}
-
-/* The digits that tell this double from every other, 15 to 17 of them. A whole number has no
- * exponent as long as 17 digits can show it, as "%.17g" of Redis. */
-static size_t format_double(double value, char text[DOUBLE_TEXT_MAX])
-{
-    if (isnan(value)) {
-        memcpy(text, "nan", 3);
-        return 3;
-    }
-    if (value != 0 && fabs(value) < 1e17 && value == trunc(value))
-        return number_format_i64((int64_t)value, text);
-    int size = 0;
-    for (int digits = 15; digits <= 17; digits++) {
-        size = snprintf(text, DOUBLE_TEXT_MAX, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
-    }
-    CHECK(size > 0);
-    CHECK(size < DOUBLE_TEXT_MAX);
-    return (size_t)size;
-}
-
-void reply_double(struct reply *r, double value)
-{
-    char text[DOUBLE_TEXT_MAX];
-    size_t size = format_double(value, text);
-    if (r->version == RESP2) {
-        reply_bulk(r, (struct slice){text, size});
-        return;
-    }
-    char *start = chain_reserve(r->out, 1 + size + 2);
-    start[0] = ',';
-    memcpy(start + 1, text, size);
-    chain_advance(r->out, (size_t)(put_line_end(start + 1 + size) - start));
 }
 
 void reply_null(struct reply *r)

@@ -1,6 +1,6 @@
 /* reply.h - build replies; RESP2 and RESP3 differ only inside reply.c.
  *
- * A command says what it means (a map, a null array, a double); the bytes follow from the
+ * A command says what it means (a map, a null array); the bytes follow from the
  * protocol version. Counts first, then exactly that many elements: there are no deferred lengths.
  * Errors never contain CR, LF or NUL: the builder writes blanks for them (reply injection). */
 #ifndef RESP_REPLY_H
@@ -43,10 +43,8 @@ void reply_error_message(struct reply *r, struct slice message);
 void reply_ok(struct reply *r);
 void reply_status(struct reply *r, const char *status); /* "+PONG"; a literal without CR LF */
 void reply_integer(struct reply *r, int64_t value);
-void reply_boolean(struct reply *r, bool value);  /* RESP2 :1 or :0 */
-void reply_double(struct reply *r, double value); /* shortest text; RESP2 a bulk string */
-void reply_null(struct reply *r);                 /* RESP2 $-1, RESP3 _ */
-void reply_null_array(struct reply *r);           /* RESP2 *-1, RESP3 _ */
+void reply_null(struct reply *r);       /* RESP2 $-1, RESP3 _ */
+void reply_null_array(struct reply *r); /* RESP2 *-1, RESP3 _ */
 void reply_bulk(struct reply *r, struct slice bytes);
 void reply_bulk_text(struct reply *r, const char *text);
 void reply_bulk_integer(struct reply *r, int64_t value); /* decimal text as a bulk string */

@@ -3,9 +3,9 @@
  *
  * A stream that is trimmed to a length while entries are not acknowledged is asked for others with
  * each XADD. So it remembers what was found: all live entries of a range of IDs are referenced, but
- * perhaps for some suspects. Every group had passed the range, so all of them are pending somewhere,
- * and only an acknowledgement can change that: it makes its IDs suspects. A consumer or a group that
- * is destroyed, and too many suspects, make the range empty.
+ * perhaps for some suspects. Every group had passed the range, so all of them are pending, and only
+ * an acknowledgement can change that: it makes its IDs suspects. A consumer or a group that is
+ * destroyed, and too many suspects, make the range empty.
  *
  * It is a cache, which recovery does not restore: it changes how long an answer takes, not the
  * answer. It is refilled by reading, so it stands apart from the stream. */

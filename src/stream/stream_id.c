@@ -41,13 +41,13 @@ bool stream_id_next_in(struct stream_id last, uint64_t ms, struct stream_id *nex
     return true;
 }
 
-static bool parse(struct slice text, bool strict, uint64_t missing_seq, struct stream_id *id)
+bool stream_id_parse(struct slice text, uint64_t missing_seq, struct stream_id *id)
 {
     const char *dash = text.size > 0 ? memchr(text.data, '-', text.size) : NULL;
     struct stream_id parsed = {0, missing_seq};
 
     if (dash == NULL) {
-        if (strict || !number_parse_u64(text, &parsed.ms)) return false;
+        if (!number_parse_u64(text, &parsed.ms)) return false;
     } else {
         size_t ms_size = (size_t)(dash - text.data);
         struct slice ms = {text.data, ms_size};
@@ -57,16 +57,6 @@ static bool parse(struct slice text, bool strict, uint64_t missing_seq, struct s
     }
     *id = parsed;
     return true;
-}
-
-bool stream_id_parse(struct slice text, uint64_t missing_seq, struct stream_id *id)
-{
-    return parse(text, false, missing_seq, id);
-}
-
-bool stream_id_parse_strict(struct slice text, struct stream_id *id)
-{
-    return parse(text, true, 0, id);
 }
 
 size_t stream_id_format(struct stream_id id, char text[STREAM_ID_TEXT_MAX])

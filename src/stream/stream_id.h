@@ -37,9 +37,6 @@ bool stream_id_next_in(struct stream_id last, uint64_t ms, struct stream_id *nex
 /* "123-4"; a bare "123" gets missing_seq as its sequence. False if malformed or too large. */
 bool stream_id_parse(struct slice text, uint64_t missing_seq, struct stream_id *id);
 
-/* As stream_id_parse, but the sequence must be written ("strict" in Redis' source). */
-bool stream_id_parse_strict(struct slice text, struct stream_id *id);
-
 /* Writes the text without a terminator; returns its size. */
 size_t stream_id_format(struct stream_id id, char text[STREAM_ID_TEXT_MAX]);
 
