@@ -166,7 +166,7 @@ static void append_disk_figures(const struct db_figures *f, struct buf *out)
  * how much of the time one is on its way. */
 static void append_verdict(int busy, const struct db_figures *f, struct buf *out)
 {
-    uint64_t p50_us = f->log.commit_ns_p50 / 1000;
+    uint64_t total_us = f->log.commit_ns_total / 1000;
     if (f->policy != WAL_SYNC_ALWAYS) {
         buf_append_text(out, "- The disk is not the bottleneck: with this appendfsync nobody waits "
                              "for it.\n");
@@ -187,10 +187,10 @@ static void append_verdict(int busy, const struct db_figures *f, struct buf *out
         buf_append_format(
             out,
             "- The disk is the bottleneck: it was at work for the log %d%% of the last "
-            "seconds. One client that waits for each answer gets %" PRIu64
-            " writes a second at most; more clients, or pipelines, share syncs. A "
+            "seconds. One client that waits for each answer gets about %" PRIu64
+            " writes a second; more clients, or pipelines, share syncs. A "
             "disk with a shorter flush helps, a faster CPU does not.\n",
-            busy, p50_us == 0 ? 0 : 1000000 / p50_us);
+            busy, total_us == 0 ? 0 : f->log.syncs * 1000000 / total_us);
     }
 }
 

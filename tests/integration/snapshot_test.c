@@ -228,60 +228,6 @@ static void test_damaged_snapshots(void **state)
     server_process_deinit(&server);
 }
 
-/* ---- backup, as docs/operations.md says ---- */
-
-/* Writes until it is killed; never returns. */
-static void write_for_ever(const struct server_process *server)
-{
-    redisContext *c = load_connect(server);
-    redisAppendCommand(c, "SELECT 2");
-    take_replies(c, 1);
-    for (int i = 0;; i++) {
-        for (int j = 0; j < 50; j++) redisAppendCommand(c, "SET written:%d %0500d", i % 5000, j);
-        take_replies(c, 50);
-    }
-}
-
-static void back_up(const struct server_process *server, const char *copy)
-{
-    char command[2048];
-    const char *binary = getenv("IRMAK_SERVER");
-    if (binary == NULL || binary[0] == '\0') binary = "build/irmak-server";
-    snprintf(command, sizeof command,
-             "tries=0; until rm -rf '%s'/* && cp '%s/manifest' '%s/' && "
-             "cp '%s'/snapshot-* '%s'/log-* '%s/' && "
-             "{ \"$(dirname '%s')/irmak-check\" --apply '%s' >/dev/null; [ $? -le 1 ]; }; "
-             "do tries=$((tries + 1)); [ $tries -lt 50 ] || exit 1; sleep 0.05; done",
-             copy, server->directory, copy, server->directory, server->directory, copy, binary,
-             copy);
-    assert_int_equal(system(command), 0);
-}
-
-/* A copy that was made while another client writes is a whole server. */
-static void test_backup_under_load(void **state)
-{
-    (void)state;
-    struct server_process server, restored;
-    server_process_init(&server);
-    server_process_option(&server, "--log-segment-size", "8mb");
-    server_process_start(&server);
-    put_ballast(&server);
-    ask(&server, "SAVE", "OK");
-    pid_t writer = fork();
-    assert_true(writer >= 0);
-    if (writer == 0) write_for_ever(&server);
-    server_process_init(&restored);
-    back_up(&server, restored.directory);
-    assert_int_equal(kill(writer, SIGKILL), 0);
-    assert_int_equal(waitpid(writer, NULL, 0), writer);
-    server_process_start(&restored);
-    check_ballast(&restored);
-    assert_int_equal(figure(&restored, "snapshot_loaded"), 1);
-    assert_true(figure(&restored, "log_recovered_frames") > 0);
-    server_process_deinit(&restored);
-    server_process_deinit(&server);
-}
-
 /* The longest turn while a snapshot is made is kept, its CPU time is no longer than it was, and
  * CONFIG RESETSTAT forgets it. */
 static void test_figures_of_turns(void **state)
@@ -305,7 +251,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kills_around_snapshots),
         cmocka_unit_test(test_damaged_snapshots),
-        cmocka_unit_test(test_backup_under_load),
         cmocka_unit_test(test_figures_of_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
