@@ -66,6 +66,6 @@ struct wal_loader replay_loader(struct replay *r);
 bool replay_frame(void *replay, lsn_t lsn, struct slice frame);
 
 /* The frames that come next: what the first effect of each will need is fetched, all at once. */
-void replay_ahead(void *replay, const struct slice *frames, size_t count);
+void replay_ahead(void *context, const struct slice *frames, size_t count);
 
 #endif

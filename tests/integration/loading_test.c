@@ -80,6 +80,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
+    *state = f;
     server_process_init(&f->server);
     server_process_option(&f->server, "--log-segment-size", "1mb");
     f->page = fault_page_open(&f->server);
@@ -95,7 +96,6 @@ static int setup(void **state)
     wire_close(&wire);
     server_process_kill(&f->server);
     damage_shell("cp -r --sparse=always '%s' '%s'", f->server.directory, f->with_snapshot);
-    *state = f;
     return 0;
 }
 
@@ -277,7 +277,7 @@ static void test_configuration(void **state)
     await_served(&other);
     expect_data(&other);
     for (int i = 0; i < 9; i++) {
-        char reply[16];
+        char reply[32];
         snprintf(reply, sizeof reply, "$3\r\n5-%d\r\n", i);
         wire_ask(&wire, "XADD t 5-* f v\r\n", reply);
     }
