@@ -23,6 +23,8 @@ enum fault_call {
     FAULT_REMOVE,     /* unlinkat */
     FAULT_SYNC_NAMES, /* fsync */
     FAULT_CALLS_COUNT,
+    FAULT_ALLOCATE = FAULT_CALLS_COUNT, /* mallocx, rallocx: no call on the disk */
+    FAULT_COUNTS_COUNT,
 };
 
 enum { FAULT_SHORT = -1, FAULT_NAME_SIZE = 64 };
@@ -30,17 +32,17 @@ enum { FAULT_SHORT = -1, FAULT_NAME_SIZE = 64 };
 /* Apart from failures, reads can be held: the read number 'held_from' (counted in seen, from 0) and
  * all after it wait, without the lock, until it is 0 again. */
 struct fault_page {
-    uint32_t armed;                   /* last to be written by the test, first to be read */
-    uint32_t call;                    /* enum fault_call */
-    uint32_t after;                   /* so many further calls still succeed */
-    uint32_t sticky;                  /* all that follow fail too */
-    int32_t error;                    /* errno, or FAULT_SHORT: half of a write succeeds */
-    uint32_t fired;                   /* how often it struck */
-    uint32_t on_segment;              /* it struck a write or sync of a log-N */
-    char name[FAULT_NAME_SIZE];       /* of the first file that it struck */
-    uint32_t held_from;               /* > 0; 0: reads are not held */
-    uint32_t held;                    /* the held_from that a read waits for */
-    uint32_t seen[FAULT_CALLS_COUNT]; /* calls since the process began */
+    uint32_t armed;                    /* last to be written by the test, first to be read */
+    uint32_t call;                     /* enum fault_call */
+    uint32_t after;                    /* so many further calls still succeed */
+    uint32_t sticky;                   /* all that follow fail too */
+    int32_t error;                     /* errno, or FAULT_SHORT: half of a write succeeds */
+    uint32_t fired;                    /* how often it struck */
+    uint32_t on_segment;               /* it struck a write or sync of a log-N */
+    char name[FAULT_NAME_SIZE];        /* of the first file that it struck */
+    uint32_t held_from;                /* > 0; 0: reads are not held */
+    uint32_t held;                     /* the held_from that a read waits for */
+    uint32_t seen[FAULT_COUNTS_COUNT]; /* calls since the process began */
 };
 
 #endif

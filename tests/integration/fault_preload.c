@@ -274,5 +274,35 @@ int unlinkat(int directory, const char *name, int flags)
     pthread_mutex_unlock(&lock);
     return result;
 }
+
+/* ---- memory: from every thread, so without the lock ---- */
+
+static bool refuses_memory(void)
+{
+    struct fault_page *p = find_page();
+    if (p == NULL) return false;
+    __atomic_add_fetch(&p->seen[FAULT_ALLOCATE], 1, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&p->armed, __ATOMIC_ACQUIRE) == 0 || p->call != FAULT_ALLOCATE)
+        return false;
+    if (__atomic_fetch_sub(&p->after, 1, __ATOMIC_RELAXED) != 0) return false;
+    __atomic_add_fetch(&p->fired, 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+void *mallocx(size_t size, int flags);
+void *mallocx(size_t size, int flags)
+{
+    static void *(*next)(size_t, int);
+    if (next == NULL) next = (void *(*)(size_t, int))original("mallocx");
+    return refuses_memory() ? NULL : next(size, flags);
+}
+
+void *rallocx(void *pointer, size_t size, int flags);
+void *rallocx(void *pointer, size_t size, int flags)
+{
+    static void *(*next)(void *, size_t, int);
+    if (next == NULL) next = (void *(*)(void *, size_t, int))original("rallocx");
+    return refuses_memory() ? NULL : next(pointer, size, flags);
+}
 /* NOLINTEND(bugprone-reserved-identifier, readability-redundant-declaration,
  *           readability-inconsistent-declaration-parameter-name) */

@@ -6,15 +6,19 @@
  * docs/durability.md promises is asked after each: a failed write or sync of a segment ends the
  * process with status 1; a full disk refuses writes with MISCONF and goes on by itself; what was
  * acknowledged is there after the next start, what was refused is not, what was neither is whole
- * or absent; and no failure ever leaves a directory that is corrupt.
+ * or absent; and no failure ever leaves a directory that is corrupt. The trace has snapshots in it,
+ * so that old segments are recycled and old snapshots removed; a snapshot may fail, and nothing else
+ * is the matter then.
  *
- * FAULT_STEP=n strikes only each nth point (default 1). */
+ * Each point fails once with EIO; each third also with ENOSPC, for ever, and (a write) in part.
+ * FAULT_STEP=1 strikes at all points in all these ways, FAULT_STEP=n at each nth. */
 #include "damage.h"
 #include "fault_page.h"
 #include "wire.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -31,9 +35,13 @@
 
 enum {
     TRACE = 14,
+    SAVES_EACH =
+        5, /* a snapshot behind each 5th write: the third takes the first and old log away */
     LARGE_BYTES = 300 * 1024, /* some of these fill a segment of 1 MiB */
     SMALL_BYTES = 20,
     POINTS_MAX = 400,
+    STRIDE = 3,
+    ALLOCATION_POINTS = 25,
     PATIENCE_MS = 150, /* without an answer after a failure: the disk recovers */
     LIMIT_MS = 15000,
 };
@@ -45,6 +53,7 @@ struct world {
     struct fault_page *page;
     enum outcome outcomes[TRACE];
     bool server_ended;
+    bool broken; /* the trace: the connection ended */
 };
 
 struct point {
@@ -142,15 +151,25 @@ static enum outcome write_pair(struct world *w, const struct wire *wire, int ind
     return REFUSED;
 }
 
+/* A snapshot, made and named, or not: writes must not care. False: the server has ended. */
+static bool save(struct world *w, const struct wire *wire)
+{
+    char line[256];
+    if (!wire_send_text(wire, "SAVE\r\n") || !await_line(w, wire, line)) return false;
+    if (strcmp(line, "+OK") != 0 && (line[0] != '-' || fired(w) == 0)) fail_msg("SAVE: %s", line);
+    return true;
+}
+
 static void play(struct world *w)
 {
+    w->broken = false;
     for (int i = 0; i < TRACE; i++) w->outcomes[i] = NOT_SENT;
     /* The server may have ended already: a spare is not vital, but the marker of an idle log is. */
     struct wire wire = {server_process_connect(w->server.port)};
     if (wire.descriptor < 0) return;
-    for (int i = 0; i < TRACE; i++) {
+    for (int i = 0; i < TRACE && !w->broken; i++) {
         w->outcomes[i] = write_pair(w, &wire, i);
-        if (w->outcomes[i] == UNKNOWN) break;
+        w->broken = w->outcomes[i] == UNKNOWN || (i % SAVES_EACH == 0 && !save(w, &wire));
     }
     wire_close(&wire);
 }
@@ -226,10 +245,8 @@ static bool run_point(const struct point *p, unsigned after)
     arm(&w, p, after);
     play(&w);
     bool struck = fired(&w) > 0;
-    bool broken = false;
-    for (int i = 0; i < TRACE; i++) broken |= w.outcomes[i] == UNKNOWN;
     bool fatal = w.page->on_segment != 0 && p->error != FAULT_SHORT;
-    if (broken || fatal || w.outcomes[0] == NOT_SENT) expect_stopped(&w, p);
+    if (w.broken || fatal || w.outcomes[0] == NOT_SENT) expect_stopped(&w, p);
     else expect_writable(&w);
     disarm(&w);
     if (w.server.pid != 0) server_process_kill(&w.server);
@@ -277,15 +294,18 @@ static unsigned step(void)
 {
     const char *text = getenv("FAULT_STEP");
     unsigned number = text != NULL ? (unsigned)strtoul(text, NULL, 10) : 0;
-    return number > 0 ? number : 1;
+    return number;
 }
 
 typedef bool try_point(void *context, const struct point *p, unsigned after);
 
 static void try_all(try_point *try, void *context, const struct point *p)
 {
+    bool whole = p->error == EIO && !p->sticky;
+    unsigned stride = step() > 0 ? step() : whole ? 1 : STRIDE;
+    unsigned first = stride == 1 ? 0 : ((p->error == EIO) + 2 * p->sticky) % stride;
     unsigned points = 0;
-    for (unsigned after = 0; try(context, p, after); after += step()) {
+    for (unsigned after = first; try(context, p, after); after += stride) {
         points++;
         assert_true(points < POINTS_MAX);
     }
@@ -301,6 +321,7 @@ static void try_call(try_point *try, void *context, enum fault_call call)
     for (size_t e = 0; e < 2; e++)
         for (int sticky = 0; sticky < 2; sticky++)
             try_all(try, context, &(struct point){call, errors[e], sticky != 0});
+    if (call == FAULT_WRITE) try_all(try, context, &(struct point){call, FAULT_SHORT, false});
 }
 
 static bool try_run(void *context, const struct point *p, unsigned after)
@@ -324,7 +345,6 @@ static void test_failed_writes(void **state)
 {
     (void)state;
     try_call(try_run, NULL, FAULT_WRITE);
-    try_all(try_run, NULL, &(struct point){FAULT_WRITE, FAULT_SHORT, false});
 }
 
 static void test_failed_syncs(void **state)
@@ -361,9 +381,96 @@ static void test_failures_in_recovery(void **state)
     world_deinit(&w);
 }
 
+/* --- Memory (docs/decisions/0007). ------------------------------------------------------------ */
+
+/* The server said what it wanted, and stopped. */
+static void expect_aborted(struct world *w, int status, unsigned after)
+{
+    for (int64_t end = now_ms() + LIMIT_MS; now_ms() < end && w->server.pid != 0;) {
+        if (waitpid(w->server.pid, &status, WNOHANG) == w->server.pid) w->server.pid = 0;
+        else nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
+    char *log = server_process_read_log(&w->server);
+    bool good = w->server.pid == 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT &&
+                strstr(log, "irmak: out of memory allocating ") != NULL;
+    if (!good) print_error("allocation %u: status %#x; log: %s\n", after, (unsigned)status, log);
+    free(log);
+    assert_true(good);
+}
+
+static unsigned allocations(const struct world *w)
+{
+    return __atomic_load_n(&w->page->seen[FAULT_ALLOCATE], __ATOMIC_RELAXED);
+}
+
+/* Every nth allocation, so that there are about ALLOCATION_POINTS of them. */
+static unsigned allocation_stride(unsigned count)
+{
+    return step() > 0 ? step() : 1 + count / ALLOCATION_POINTS;
+}
+
+/* In a run: the process ends, and nothing that was acknowledged is lost. */
+static void test_failed_allocations(void **state)
+{
+    (void)state;
+    struct world w;
+    unsigned points = 0, count = UINT_MAX;
+    for (unsigned after = 0; after < count; after += points == 1 ? 0 : allocation_stride(count)) {
+        world_init(&w);
+        server_process_start(&w.server);
+        arm(&w, &(struct point){.call = FAULT_ALLOCATE}, points == 0 ? UINT_MAX / 2 : after);
+        play(&w);
+        if (points++ == 0) {
+            count = allocations(&w); /* since it was armed */
+            if (count == 0) skip();  /* a sanitizer's heap */
+        }
+        if (fired(&w) > 0) expect_aborted(&w, 0, after);
+        disarm(&w);
+        if (w.server.pid != 0) server_process_kill(&w.server);
+        expect_not_corrupt(&w.server);
+        server_process_start(&w.server);
+        expect_outcomes(&w);
+        world_deinit(&w);
+    }
+    printf("# %u of %u allocations of a run\n", points - 1, count);
+}
+
+/* In a recovery: it ends, and the next one finds everything. */
+static void test_failed_allocations_in_recovery(void **state)
+{
+    (void)state;
+    struct world w;
+    int status = 0;
+    unsigned points = 0;
+    world_init(&w);
+    server_process_start(&w.server);
+    play(&w);
+    server_process_kill(&w.server);
+    arm(&w, &(struct point){.call = FAULT_ALLOCATE}, UINT_MAX / 2);
+    server_process_start(&w.server);
+    server_process_kill(&w.server);
+    unsigned count = allocations(&w);
+    for (unsigned after = 0; after < count; after += allocation_stride(count), points++) {
+        arm(&w, &(struct point){.call = FAULT_ALLOCATE}, after);
+        bool ended = server_process_fails_to_start(&w.server, &status);
+        if (!ended && fired(&w) == 0) break;
+        expect_aborted(&w, status, after);
+        disarm(&w);
+        expect_not_corrupt(&w.server);
+    }
+    disarm(&w);
+    if (w.server.pid != 0) server_process_kill(&w.server);
+    server_process_start(&w.server);
+    expect_outcomes(&w);
+    printf("# %u of %u allocations of a recovery\n", points, count);
+    world_deinit(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failed_allocations),
+        cmocka_unit_test(test_failed_allocations_in_recovery),
         cmocka_unit_test(test_failed_writes),
         cmocka_unit_test(test_failed_syncs),
         cmocka_unit_test(test_failed_names),
