@@ -6,8 +6,8 @@
  * docs/durability.md promises is asked after each: a failed write or sync of a segment ends the
  * process with status 1; a full disk refuses writes with MISCONF and goes on by itself; what was
  * acknowledged is there after the next start, what was refused is not, what was neither is whole
- * or absent; and no failure ever leaves a directory that is corrupt. The trace has snapshots in it,
- * so that old segments are recycled and old snapshots removed; a snapshot may fail, and nothing else
+ * or absent; and no failure ever leaves a directory that is corrupt. The trace has snapshots in
+ * it, so that old segments and snapshots go; a snapshot may fail, and nothing else
  * is the matter then.
  *
  * Each point fails once with EIO; each third also with ENOSPC, for ever, and (a write) in part.
