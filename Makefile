@@ -242,8 +242,9 @@ fuzz-msan: ## the same, looking for bytes that nobody wrote
 	+@$(again) FLAVOUR=msan CC=clang fuzz-programs
 	@DIR='$(BUILD)/msan' tests/fuzz/run
 
-soak: ## simulated crashes, SIGKILL and power cuts in turn for SOAK_MINUTES=30
+soak: ## every driver that looks for a broken promise, in turn, for SOAK_MINUTES=30
 	+@$(again) programs sim-programs integration-programs
+	+@if command -v clang >/dev/null; then $(again) FLAVOUR=fuzz CC=clang fuzz-programs; fi
 	@DIR='$(DIR)' tests/soak
 
 deps: ## install what building and testing needs
