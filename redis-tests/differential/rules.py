@@ -322,6 +322,14 @@ def _run_again(words, a, b):
     return a, b
 
 
+@difference("woken-by-nothing", "xread")
+def _woken_by_nothing(_words, a, b):
+    if a is not None or b is None or b[0] not in "*%" or not b[1]:
+        return a, b
+    pairs = zip(b[1][::2], b[1][1::2]) if b[0] == "%" else [pair[1] for pair in b[1]]
+    return (b, b) if all(entries == ("*", ()) for _, entries in pairs) else (a, b)
+
+
 # ---- strings, keys, connections ----
 
 @difference("scan-cursor", "scan")

@@ -1,4 +1,7 @@
-/* stream_bench.c - what streams and groups cost, in bytes and nanoseconds: stream_bench [ENTRIES].
+/* stream_bench.c - what streams and groups cost, in bytes and nanoseconds.
+ *
+ *   stream_bench [ENTRIES]         all jobs, the larger ones with so many entries (1 M)
+ *   stream_bench large [ENTRIES]   one stream of 100 M small entries: it takes 1.6 GB
  *
  * One line for each job; times are CPU time. The budgets are in design/data.md: 17 bytes an entry
  * of three fields with about 10 bytes of values in all, 320 bytes a stream of one small entry, 40
@@ -11,7 +14,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ENTRIES_DEFAULT = 1000000, STREAMS = 100000, PENDING = 200000, BATCH = 100, ITEMS = 6 };
+enum {
+    ENTRIES_DEFAULT = 1000000,
+    ENTRIES_LARGE = 100000000,
+    STREAMS = 100000,
+    PENDING = 200000,
+    BATCH = 100,
+    ITEMS = 6
+};
 
 static const struct stream_block_limits LIMITS = {4096, 100};
 static const struct stream_range ALL = {{0, 0}, {UINT64_MAX, UINT64_MAX}};
@@ -289,8 +299,78 @@ static void bench_claims(void)
     stream_destroy(s);
 }
 
+/* ---- one large stream ---- */
+
+/* Frees the stream as the store does; the longest step. */
+static void bench_dismantle(struct stream *s)
+{
+    enum { STEPS = 2000 }; /* EXPIRE_STEPS_PER_TICK of the engine */
+    uint64_t start = now_ns(), longest = 0, turns = 0;
+    for (bool gone = false; !gone; turns++) {
+        size_t steps = STEPS;
+        uint64_t before = now_ns();
+        gone = stream_dismantle(s, &steps);
+        if (now_ns() - before > longest) longest = now_ns() - before;
+    }
+    print("free everything", (double)(now_ns() - start) / 1e6, "ms");
+    print("  in steps of 2000 parts, the longest", (double)longest / 1e6, "ms");
+    print("  steps", (double)turns, "");
+}
+
+static void bench_large_group(struct stream *s, uint64_t entries)
+{
+    struct stream_id ids[BATCH];
+    create_group(s, "group", 2);
+    size_t before = allocated();
+    uint64_t start = now_ns();
+    for (uint64_t i = 0; i < entries / BATCH; i++) deliver(s, "group", (int)(i % 2), BATCH, ids);
+    print_time("read and deliver 100, of a tenth, an entry", start, entries);
+    print_memory("a pending entry", before, entries);
+}
+
+static void bench_large(uint64_t entries)
+{
+    enum { PARTS = 10, TRIMMED = 1000000 };
+    struct producer p = {.random = {1}, .id = {1700000000000, 0}};
+    struct stream *s = stream_create();
+    size_t before = allocated();
+    for (int part = 0; part < PARTS; part++) {
+        uint64_t start = now_ns();
+        for (uint64_t i = 0; i < entries / PARTS; i++) produce(&p, s);
+        if (part == 0) print_time("append, the first tenth, an entry", start, entries / PARTS);
+        if (part == PARTS - 1)
+            print_time("append, the last tenth, an entry", start, entries / PARTS);
+    }
+    print_memory("an entry of 3 fields, 10 bytes of values", before, entries);
+
+    struct random r = {7};
+    uint64_t found = 0, start = now_ns();
+    for (int i = 0; i < 10000; i++) {
+        struct stream_id id = {1700000000000 + random_below(&r, entries * 3 / 2), 0};
+        found += stream_contains(s, id) + stream_count_after(s, id);
+    }
+    print_time("find and count after a random ID", start, 10000);
+    start = now_ns();
+    stream_view_destroy(stream_freeze(s));
+    print("freeze and release", (double)(now_ns() - start) / 1e6, "ms");
+    bench_large_group(s, entries / 10);
+
+    struct stream_trim trim = {.by = STREAM_TRIM_LENGTH, .length_max = stream_length(s) - TRIMMED};
+    struct stream_id first;
+    uint64_t count;
+    start = now_ns();
+    if (stream_trim_plan(s, &trim, 0, &first, &count)) found += stream_trim_before(s, first);
+    print("trim 1 M entries, exactly", (double)(now_ns() - start) / 1e6, "ms");
+    if (found == 0) printf("nothing was found\n");
+    bench_dismantle(s);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "large") == 0) {
+        bench_large(argc > 2 ? strtoull(argv[2], NULL, 10) : ENTRIES_LARGE);
+        return 0;
+    }
     uint64_t entries = argc > 1 ? strtoull(argv[1], NULL, 10) : ENTRIES_DEFAULT;
     bench_entries(entries);
     bench_capped(entries);
