@@ -30,9 +30,17 @@
 #define STRING_BYTES_MAX (512 * MIB)
 #define KEY_BYTES_MAX    (512 * MIB)
 
-/* Log (wal/). A frame is one command's effects; a batch is one group commit. */
+/* MULTI: what one client may queue (its arguments, with the bookkeeping), and watch. */
+#define TRANSACTION_BYTES_MAX    (512 * MIB)
+#define TRANSACTION_REQUESTS_MAX (1024 * 1024)
+#define WATCHED_BYTES_MAX        (64 * MIB)
+
+/* Log (wal/). A frame is the effects of a command, or of an EXEC; a batch is one group commit. */
 #define FRAME_BYTES_MAX (2 * GIB)
 #define SEGMENT_BYTES   (64 * MIB)
+
+/* An EXEC whose frame is longer than this runs no further command that writes (decisions/0022). */
+#define FRAME_TRANSACTION_BYTES_MAX (1 * GIB)
 
 /* With more than this waiting to be written, who writes waits too: a disk that is slow or stalls
  * must not fill the memory. Half a segment, so that a batch mostly fits into the present one. */
@@ -42,5 +50,9 @@ static_assert(REQUEST_BULK_BYTES_MAX <= REQUEST_BYTES_MAX, "a legal argument fit
 static_assert(STRING_BYTES_MAX <= REQUEST_BULK_BYTES_MAX, "a legal value can be sent at once");
 static_assert(REQUEST_BYTES_MAX + STRING_BYTES_MAX <= FRAME_BYTES_MAX,
               "the effects of a legal request, with a value that it changes, fit in one frame");
+static_assert(FRAME_TRANSACTION_BYTES_MAX + TRANSACTION_BYTES_MAX + STRING_BYTES_MAX <=
+                  FRAME_BYTES_MAX,
+              "and so do those of a request that was queued, behind the ones before it");
+static_assert(WATCHED_BYTES_MAX <= TRANSACTION_BYTES_MAX, "watching costs less than queueing");
 
 #endif

@@ -6,6 +6,7 @@
 #define COMMAND_CLIENT_H
 
 #include "base/buf.h"
+#include "command/transaction.h"
 #include "resp/reply.h"
 
 #include <stdint.h>
@@ -33,12 +34,13 @@ struct client {
     bool no_evict;
     bool no_touch;
     enum client_reply_mode reply_mode;
-    bool skip_reply;            /* of the request after CLIENT REPLY SKIP */
-    bool close_after_reply;     /* QUIT, or killed by itself: no further request is read */
-    struct buf name;            /* CLIENT SETNAME */
-    struct buf library_name;    /* CLIENT SETINFO LIB-NAME */
-    struct buf library_version; /* CLIENT SETINFO LIB-VER */
-    const char *last_command;   /* full name of the row, "client|list"; NULL: none yet */
+    bool skip_reply;                /* of the request after CLIENT REPLY SKIP */
+    bool close_after_reply;         /* QUIT, or killed by itself: no further request is read */
+    struct buf name;                /* CLIENT SETNAME */
+    struct buf library_name;        /* CLIENT SETINFO LIB-NAME */
+    struct buf library_version;     /* CLIENT SETINFO LIB-VER */
+    struct transaction transaction; /* MULTI and WATCH; the engine discards it when they part */
+    const char *last_command;       /* full name of the row, "client|list"; NULL: none yet */
 
     uint64_t written_lsn; /* of the newest change that it made; 0: none, or there is no log */
 

@@ -37,7 +37,9 @@ void client_text_set(struct buf *text, struct slice value)
 static void describe_flags(const struct client *client, struct buf *out)
 {
     size_t before = out->size;
+    if (client->transaction.open) buf_append_byte(out, 'x');
     if (client->blocked) buf_append_byte(out, 'b');
+    if (client->transaction.watcher.broken) buf_append_byte(out, 'd');
     if (client->close_after_reply) buf_append_byte(out, 'c');
     if (client->unix_socket) buf_append_byte(out, 'U');
     if (client->no_evict) buf_append_byte(out, 'e');
@@ -51,10 +53,11 @@ static int64_t seconds_since(int64_t then_ms, int64_t now_ms)
 }
 
 /* Fields, names and order are those of Redis; what does not exist here says so with the value that
- * it has where it is not used (multi=-1, sub=0). Before the first command: cmd=NULL. */
+ * it has where it is not used (sub=0). Before the first command: cmd=NULL. */
 void client_describe(const struct client *client, int64_t now_ms, struct buf *out)
 {
     const char *command = client->last_command == NULL ? "NULL" : client->last_command;
+    const struct transaction *t = &client->transaction;
     buf_append_format(out, "id=%llu addr=%s laddr=%s fd=%d name=", (unsigned long long)client->id,
                       client->address, client->local_address, client->descriptor);
     buf_append(out, buf_slice(&client->name));
@@ -62,11 +65,13 @@ void client_describe(const struct client *client, int64_t now_ms, struct buf *ou
         out, " age=%lld idle=%lld flags=", (long long)seconds_since(client->connected_ms, now_ms),
         (long long)seconds_since(client->last_request_ms, now_ms));
     describe_flags(client, out);
-    buf_append_format(out, " db=%u sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=%zu qbuf-free=0",
-                      client->database, client->input_buffer_bytes);
-    buf_append_format(out, " argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=%zu tot-mem=%zu",
-                      client->output_buffer_bytes,
-                      sizeof *client + client->input_buffer_bytes + client->output_buffer_bytes);
+    buf_append_format(out, " db=%u sub=0 psub=0 ssub=0 multi=%lld watch=%zu qbuf=%zu qbuf-free=0",
+                      client->database, t->open ? (long long)t->count : -1LL, t->watcher.count,
+                      client->input_buffer_bytes);
+    buf_append_format(out, " argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=0 oll=0 omem=%zu tot-mem=%zu",
+                      t->bytes, client->output_buffer_bytes,
+                      sizeof *client + transaction_memory_bytes(t) + client->input_buffer_bytes +
+                          client->output_buffer_bytes);
     buf_append_format(out, " events=r cmd=%s user=default redir=-1 resp=%d lib-name=", command,
                       (int)client->resp);
     buf_append(out, buf_slice(&client->library_name));

@@ -86,7 +86,8 @@ enum command_flag {
     COMMAND_ALLOW_BUSY = 1 << 11,
     COMMAND_NO_MULTI = 1 << 12,
     COMMAND_NO_ASYNC_LOADING = 1 << 13,
-    COMMAND_ALL_DATABASES = 1 << 14, /* not shown: gates on the whole key space */
+    COMMAND_SKIP_SLOWLOG = 1 << 14,
+    COMMAND_NOT_QUEUED = 1 << 15, /* not shown: between MULTI and EXEC it runs at once */
 };
 
 /* Where the keys of a request stand: as COMMAND's key specifications. */

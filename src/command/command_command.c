@@ -40,10 +40,10 @@ static void answer_words(struct command_context *c, const char *words, char sepa
 static void answer_flags(struct command_context *c, uint32_t flags)
 {
     /* In the order of enum command_flag; the ones after these are not shown. */
-    static const char *const names[] = {"write",    "readonly",        "denyoom",     "admin",
-                                        "noscript", "blocking",        "loading",     "stale",
-                                        "fast",     "no_auth",         "movablekeys", "allow_busy",
-                                        "no_multi", "no_async_loading"};
+    static const char *const names[] = {"write",    "readonly",         "denyoom",     "admin",
+                                        "noscript", "blocking",         "loading",     "stale",
+                                        "fast",     "no_auth",          "movablekeys", "allow_busy",
+                                        "no_multi", "no_async_loading", "skip_slowlog"};
     const size_t names_count = sizeof names / sizeof *names;
     size_t count = 0;
     for (size_t i = 0; i < names_count; i++) count += flags >> i & 1;

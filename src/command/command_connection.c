@@ -164,6 +164,7 @@ enum outcome command_hello(struct command_context *c)
 enum outcome command_reset(struct command_context *c)
 {
     struct client *client = c->client;
+    transaction_discard(&client->transaction, c->db);
     client->database = 0;
     client->resp = RESP2;
     client->authenticated = c->host->password(c->host->context).size == 0;

@@ -34,6 +34,7 @@ static inline struct fixture *fixture_open(void)
 static inline void fixture_close(struct fixture *f)
 {
     for (size_t i = 0; i < FIXTURE_CLIENTS; i++) {
+        transaction_discard(&f->clients[i].transaction, f->db);
         buf_deinit(&f->clients[i].name);
         buf_deinit(&f->clients[i].library_name);
         buf_deinit(&f->clients[i].library_version);

@@ -16,6 +16,8 @@
 #include "base/memory.h"
 #include "db/replay.h"
 #include "db/snapshots.h"
+#include "db/touch.h"
+#include "db/transaction.h"
 
 enum { CHANGED_KEYS = 1 << 16, TOUCHED_KEPT_BYTES = 64 * 1024 };
 
@@ -34,12 +36,16 @@ struct db {
     bool batch_open;
     bool batch_reads; /* it is a reading command's */
     bool batch_changed;
+    uint64_t batch_effects; /* 'effects' when its present part began */
     struct buf *frame;      /* of the open batch in the log; NULL: no effect yet, or no log */
     lsn_t batch_depends_on; /* newest change of what the batch read */
 
     lsn_t *changed;                          /* CHANGED_KEYS newest changes by hash of the key */
     lsn_t database_changed[DATABASES_COUNT]; /* newest change of any key */
     lsn_t all_changed[DATABASES_COUNT];      /* newest change of all keys: FLUSHDB */
+
+    struct watched watched;
+    size_t frame_bytes_max; /* beyond which a batch gets no further part that writes */
 
     enum db_watching watching;
     struct buf touched;   /* queue: database (1 byte), touch (1 byte), name (varint size, bytes) */
@@ -74,6 +80,9 @@ struct db *db_open(const struct db_options *options, struct wal_recovery *recove
     struct random seeds = {options->random_seed};
     uint64_t store_seed = random_next(&seeds);
     db->store = store_create(value_types, TYPES_COUNT, store_seed);
+    db->watched.store = db->store;
+    db->frame_bytes_max = options->transaction_bytes_max == 0 ? FRAME_TRANSACTION_BYTES_MAX
+                                                              : options->transaction_bytes_max;
     db->target = (struct effect_target){db->store, options->stream_block};
     db->stream_idmp =
         (struct stream_idmp_limits){STREAM_IDMP_DURATION_S_DEFAULT, STREAM_IDMP_COUNT_DEFAULT};
@@ -107,6 +116,7 @@ void db_close(struct db *db)
     CHECK(!db->batch_open);
     if (db->snapshots != NULL) snapshots_destroy(db->snapshots);
     if (db->wal != NULL) wal_close(db->wal);
+    watched_deinit(&db->watched);
     if (db->changed != NULL) memory_free(db->changed, CHANGED_KEYS * sizeof(lsn_t));
     store_destroy(db->store);
     buf_deinit(&db->moved);
@@ -342,6 +352,7 @@ void db_begin(struct db *db)
     db->batch_open = true;
     db->batch_reads = false;
     db->batch_changed = false;
+    db->batch_effects = db->effects;
     db->batch_depends_on = 0;
 }
 
@@ -351,9 +362,25 @@ void db_begin_reading(struct db *db)
     db->batch_reads = true;
 }
 
-/* Whom a change may wake: nobody, those who wait for pending entries, all who wait for the key, or
- * for any key of the database. */
-enum touch { TOUCH_NONE, TOUCH_PENDING, TOUCH_KEY, TOUCH_ALL };
+void db_begin_part(struct db *db, bool reads)
+{
+    CHECK(db->batch_open);
+    CHECK(db->effects >= db->batch_effects);
+    db->batch_reads = reads;
+    db->batch_effects = db->effects;
+}
+
+bool db_part_changed(const struct db *db)
+{
+    CHECK(db->batch_open);
+    return db->effects > db->batch_effects;
+}
+
+bool db_batch_has_room(const struct db *db)
+{
+    CHECK(db->batch_open);
+    return db->frame == NULL || wal_frame_size(db->wal) <= db->frame_bytes_max;
+}
 
 static void touch(struct db *db, unsigned database, struct slice name, enum touch kind)
 {
@@ -364,38 +391,9 @@ static void touch(struct db *db, unsigned database, struct slice name, enum touc
     buf_append_bytes(&db->touched, name);
 }
 
-/* Whose wait can the effect end? What happens inside a consumer group ends no wait for new entries,
- * and waking a reader of a busy group for it would cost more than the delivery. */
-static enum touch wakes(enum effect_kind kind)
+static lsn_t batch_lsn(const struct db *db)
 {
-    switch (kind) {
-    case EFFECT_STREAM_TRIM:
-    case EFFECT_STREAM_DELETE:
-    case EFFECT_STREAM_IDMP_RECORD:
-    case EFFECT_STREAM_IDMP_CONFIGURE:
-    case EFFECT_CONSUMER_CREATE:
-    case EFFECT_CONSUMER_DESTROY:
-    case EFFECT_GROUP_ACKNOWLEDGE: return TOUCH_NONE;
-    case EFFECT_GROUP_DELIVER:
-    case EFFECT_GROUP_CLAIM: return TOUCH_PENDING;
-    case EFFECT_KEY_DELETE:
-    case EFFECT_KEY_EXPIRE:
-    case EFFECT_KEY_RENAME:
-    case EFFECT_DATABASE_FLUSH:
-    case EFFECT_STRING_SET:
-    case EFFECT_STRING_SET_INTEGER:
-    case EFFECT_STRING_APPEND:
-    case EFFECT_STRING_SET_RANGE:
-    case EFFECT_STREAM_CREATE:
-    case EFFECT_STREAM_APPEND:
-    case EFFECT_STREAM_APPEND_ONCE:
-    case EFFECT_STREAM_SET_ID:
-    case EFFECT_GROUP_CREATE:
-    case EFFECT_GROUP_SET_ID:
-    case EFFECT_GROUP_DESTROY: return TOUCH_KEY;
-    }
-    CHECK(false);
-    return TOUCH_KEY;
+    return db->wal == NULL ? 0 : wal_appended_lsn(db->wal) + 1;
 }
 
 /* Notes that the open batch changes a key, for readers that must wait and for waiters. */
@@ -403,7 +401,7 @@ static void note_key(struct db *db, const struct store_key *key, enum touch kind
 {
     touch(db, key->database, key->name, kind);
     if (db->wal == NULL) return;
-    lsn_t lsn = wal_appended_lsn(db->wal) + 1;
+    lsn_t lsn = batch_lsn(db);
     db->changed[changed_index(key)] = lsn;
     db->database_changed[key->database] = lsn;
 }
@@ -412,7 +410,7 @@ static void note_database(struct db *db, unsigned database)
 {
     touch(db, database, (struct slice){0}, TOUCH_ALL);
     if (db->wal == NULL) return;
-    lsn_t lsn = wal_appended_lsn(db->wal) + 1;
+    lsn_t lsn = batch_lsn(db);
     db->database_changed[database] = lsn;
     db->all_changed[database] = lsn;
 }
@@ -424,11 +422,28 @@ static void note(struct db *db, const struct effect *e)
             if (e->database_flush.all || database == e->key.database) note_database(db, database);
         return;
     }
-    note_key(db, &e->key, wakes(e->kind));
+    note_key(db, &e->key, effect_wakes(e->kind));
     if (e->kind == EFFECT_KEY_RENAME) {
         struct store_key to = store_key_make(db->store, e->key.database, e->key_rename.to);
         note_key(db, &to, TOUCH_KEY);
     }
+}
+
+/* Before it is applied: a flush touches only what is there. */
+static void note_watched(struct db *db, const struct effect *e, bool expiry)
+{
+    lsn_t lsn = batch_lsn(db);
+    if (e->kind == EFFECT_DATABASE_FLUSH) {
+        for (unsigned database = 0; database < DATABASES_COUNT; database++)
+            if (e->database_flush.all || database == e->key.database)
+                watched_flush(&db->watched, database, lsn);
+        return;
+    }
+    if (!effect_breaks_watches(e->kind)) return;
+    watched_touch(&db->watched, &e->key, expiry, lsn);
+    if (e->kind != EFFECT_KEY_RENAME) return;
+    struct store_key to = store_key_make(db->store, e->key.database, e->key_rename.to);
+    watched_touch(&db->watched, &to, false, lsn);
 }
 
 /* A value that goes where the walk of a snapshot has been, from where it has not: no section will
@@ -458,8 +473,9 @@ static void save_moved_keys(struct db *db, lsn_t lsn)
 }
 
 /* Log first, then state: the name may be lent by the entry that apply is about to free. */
-static void log_and_apply(struct db *db, const struct effect *e)
+static void log_and_apply(struct db *db, const struct effect *e, bool expiry)
 {
+    if (db->watched.keys_count > 0) note_watched(db, e, expiry);
     if (db->wal != NULL) {
         if (db->frame == NULL) db->frame = wal_frame_begin(db->wal);
         effect_encode(e, db->frame);
@@ -488,10 +504,10 @@ void db_change(struct db *db, const struct effect *e)
     if (e->kind != EFFECT_KEY_DELETE && e->kind != EFFECT_DATABASE_FLUSH &&
         is_expired(db, &e->key)) {
         struct effect removal = {.kind = EFFECT_KEY_DELETE, .key = e->key};
-        log_and_apply(db, &removal);
+        log_and_apply(db, &removal, true);
         db->expired++;
     }
-    log_and_apply(db, e);
+    log_and_apply(db, e, false);
 }
 
 /* The stream of a key that a command has just seen. */
@@ -531,6 +547,25 @@ lsn_t db_commit(struct db *db, bool *changed)
 bool db_writable(const struct db *db)
 {
     return db->wal == NULL || wal_has_room(db->wal);
+}
+
+/* ---- watched keys ---- */
+
+bool db_watch_key(struct db *db, struct watcher *watcher, const struct store_key *key)
+{
+    return watched_add(&db->watched, watcher, key, db->now_ms);
+}
+
+void db_unwatch(struct db *db, struct watcher *watcher)
+{
+    watched_release(&db->watched, watcher);
+}
+
+bool db_watch_broken(struct db *db, const struct watcher *watcher)
+{
+    CHECK(db->batch_open);
+    if (watcher->broken) depend_on(db, watcher->broken_lsn);
+    return watcher->broken || watched_any_expired(&db->watched, watcher, db->now_ms);
 }
 
 /* ---- touched keys ---- */
@@ -575,7 +610,7 @@ bool db_expire(struct db *db, size_t steps)
     bool changed;
     db_begin(db);
     while (due.steps > 0 && store_next_due(db->store, &due, &removal.key)) {
-        log_and_apply(db, &removal);
+        log_and_apply(db, &removal, true);
         db->expired++;
         due.steps--;
     }

@@ -29,6 +29,7 @@ struct db_options {
     struct stream_idmp_limits stream_idmp; /* 0: the room's defaults */
     const struct wal_observer *observer;   /* of the recovery; NULL: nobody watches */
     int64_t opened_ms;                     /* now, in Unix milliseconds: see last_ms below */
+    size_t transaction_bytes_max;          /* 0: FRAME_TRANSACTION_BYTES_MAX; smaller in tests */
 };
 
 /* Recovers what the disk holds. NULL: recovery->problem says why (see wal_open_status). */

@@ -93,6 +93,7 @@ static void end_wait(struct engine *e, struct session *s)
 static void begin_closing(struct engine *e, struct session *s)
 {
     if (s->waiter != NULL) end_wait(e, s);
+    transaction_discard(&s->client.transaction, e->db);
     session_move(s, SESSION_CLOSING);
     s->fed = (struct slice){0};
     session_drop_rest(s); /* the client sees its reply break off */
@@ -163,11 +164,23 @@ void engine_set_limits(struct engine *e, const struct engine_limits *limits)
     if (limits->bulk_bytes_max > 0) e->request_limits.bulk_bytes_max = limits->bulk_bytes_max;
 }
 
+/* Whoever watches a key of the db that goes will find it changed. */
+static void break_watches(struct engine *e)
+{
+    for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
+        struct watcher *watcher = &LIST_MEMBER(at, struct session, all)->client.transaction.watcher;
+        if (watcher->count == 0) continue;
+        db_unwatch(e->db, watcher);
+        watcher->broken = true;
+    }
+}
+
 void engine_loaded(struct engine *e, struct db *db)
 {
     CHECK(e->loading);
     CHECK(db != e->db);
     CHECK(e->waiters.count == 0); /* no command that waits is served while loading */
+    break_watches(e);
     e->db = db;
     e->loading = false;
 }
@@ -187,6 +200,7 @@ void engine_close_session(struct engine *e, struct session *s)
 {
     CHECK(e->figures.sessions > 0);
     if (s->waiter != NULL) end_wait(e, s);
+    transaction_discard(&s->client.transaction, e->db);
     if (e->listed_last == s) e->listed_last = NULL;
     e->figures.sessions--;
     e->figures.input_bytes += s->client.input_bytes;

@@ -743,10 +743,14 @@ static void test_loading(void **state)
                                         "-LOADING Redis is loading the dataset in memory\r\n");
     send(h, 1, "SET k 2\r\n");
     EXPECT(h, 1, loading);
+    send(h, 1, "WATCH k\r\n");
+    EXPECT(h, 1, "+OK\r\n");
     send(h, 1, "GE");
     engine_loaded(h->engine, recovered->db);
     send(h, 1, "T k\r\n");
     EXPECT(h, 1, "$1\r\n1\r\n");
+    send(h, 1, "MULTI\r\nEXEC\r\n"); /* what it watched has come */
+    EXPECT(h, 1, "+OK\r\n*-1\r\n");
     send(h, 0, "CLIENT GETNAME\r\nINCR k\r\n");
     EXPECT(h, 0, "$1\r\na\r\n:2\r\n");
     engine_destroy(h->engine);

@@ -125,7 +125,8 @@ size_t session_memory_bytes(const struct session *s)
 {
     return sizeof *s + s->input.capacity + s->output.memory_bytes +
            s->parser.arguments_capacity * sizeof *s->parser.arguments +
-           s->gates_capacity * sizeof *s->gates + (s->rest == NULL ? 0 : s->rest->memory_bytes);
+           s->gates_capacity * sizeof *s->gates + (s->rest == NULL ? 0 : s->rest->memory_bytes) +
+           transaction_memory_bytes(&s->client.transaction);
 }
 
 char *session_input_space(struct session *s, size_t *size)

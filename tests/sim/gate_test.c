@@ -306,6 +306,47 @@ static void test_weaker_policies(void **state)
     }
 }
 
+/* An EXEC whose record in the log is full runs no further command that writes: each answers an
+ * error and changes nothing; what only reads goes on, and the record is whole. */
+static void test_transaction_frame_is_bounded(void **state)
+{
+    (void)state;
+    struct rig *r = memory_allocate_zeroed(sizeof *r);
+    struct wal_recovery recovery;
+    enum wal_open_status status;
+    r->disk = sim_disk_create(1);
+    struct machine_options options = {
+        .disk = r->disk,
+        .policy = WAL_SYNC_ALWAYS,
+        .segment_bytes = 64 * DISK_BLOCK_BYTES,
+        .transaction_bytes_max = 30,
+        .limits = {.output_bytes_max = MIB, .output_bytes_pause = MIB},
+        .seed = 1,
+        .now_us = MACHINE_EPOCH_US,
+    };
+    assert_true(machine_start(&r->machine, &options, &recovery, &status));
+    machine_connect(&r->machine, 0);
+    machine_send(&r->machine, 0, "MULTI");
+    machine_send(&r->machine, 0, "SET a 0123456789");
+    machine_send(&r->machine, 0, "SET b 0123456789");
+    machine_send(&r->machine, 0, "SET c 0123456789");
+    machine_send(&r->machine, 0, "DEL a");
+    machine_send(&r->machine, 0, "MGET a b c");
+    machine_send(&r->machine, 0, "EXEC");
+    step(r);
+    flush(r);
+    expect(r, 0,
+           "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
+           "*5\r\n+OK\r\n+OK\r\n"
+           "-ERR the transaction has changed so much that its record in the log is full: this "
+           "command has changed nothing\r\n"
+           "-ERR the transaction has changed so much that its record in the log is full: this "
+           "command has changed nothing\r\n"
+           "*3\r\n$10\r\n0123456789\r\n$10\r\n0123456789\r\n$-1\r\n");
+    assert_int_equal(db_appended_lsn(r->machine.db), 1);
+    close_rig(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_finished_after_gate),
         cmocka_unit_test(test_writers_wait_for_the_log),
         cmocka_unit_test(test_weaker_policies),
+        cmocka_unit_test(test_transaction_frame_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

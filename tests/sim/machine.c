@@ -133,6 +133,7 @@ bool machine_start(struct machine *m, const struct machine_options *options,
         .random_seed = random_next(&m->random),
         .stream_block = options->stream_block,
         .opened_ms = options->now_us / 1000,
+        .transaction_bytes_max = options->transaction_bytes_max,
     };
     m->db = db_open(&db, recovery, status);
     if (m->db == NULL) return false;

@@ -37,6 +37,7 @@ struct machine_options {
     enum wal_policy policy;
     uint64_t segment_bytes;
     struct stream_block_limits stream_block;
+    size_t transaction_bytes_max; /* 0: as db_options has it */
     struct engine_limits limits;
     uint64_t seed;
     int64_t now_us;

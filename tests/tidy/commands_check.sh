@@ -99,6 +99,7 @@ BEGIN {
     split(facts[name], fact, "\t")
     flags = tolower($3)
     gsub(/ *\| */, ",", flags)
+    sub(/,not_queued$/, "", flags) # ours: not shown to clients
     if (flags == "0") flags = ""
     keys = $5
     theirs = fact[7]

@@ -1,0 +1,228 @@
+/* watched.c - a hash table of watched keys, each with a list of watches; each watch is also in the
+ * list of its watcher. */
+#include "db/watched.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/list.h"
+#include "base/memory.h"
+
+enum { WATCHED_BUCKETS_MIN = 64 };
+
+struct watched_key {
+    struct watched_key *next; /* in its bucket */
+    struct list watches;
+    size_t watches_count;
+    uint64_t hash;
+    uint16_t slot;
+    uint8_t database;
+    size_t name_size;
+    char name[];
+};
+
+struct watch {
+    struct list link;   /* in the key's watches */
+    struct watch *next; /* of the owner */
+    struct watcher *owner;
+    struct watched_key *key;
+    bool expired; /* the key is stored, but its deadline had passed when WATCH came */
+};
+
+void watched_deinit(struct watched *w)
+{
+    CHECK(w->keys_count == 0);
+    memory_free(w->buckets, w->buckets_count * sizeof *w->buckets);
+}
+
+/* ---- keys ---- */
+
+static struct watched_key **bucket_of(const struct watched *w, uint64_t hash)
+{
+    return &w->buckets[hash & (w->buckets_count - 1)];
+}
+
+static struct watched_key *find_key(const struct watched *w, const struct store_key *key)
+{
+    if (w->keys_count == 0) return NULL;
+    struct watched_key *k = *bucket_of(w, key->hash);
+    for (; k != NULL; k = k->next) {
+        if (k->hash != key->hash || k->database != key->database) continue;
+        if (slice_equal((struct slice){k->name, k->name_size}, key->name)) return k;
+    }
+    return NULL;
+}
+
+static void grow_buckets(struct watched *w)
+{
+    size_t old_count = w->buckets_count;
+    struct watched_key **old = w->buckets;
+    w->buckets_count = old_count == 0 ? WATCHED_BUCKETS_MIN : old_count * 2;
+    w->buckets = memory_allocate_zeroed(w->buckets_count * sizeof *w->buckets);
+    for (size_t i = 0; i < old_count; i++) {
+        struct watched_key *next;
+        for (struct watched_key *k = old[i]; k != NULL; k = next) {
+            struct watched_key **bucket = bucket_of(w, k->hash);
+            next = k->next;
+            k->next = *bucket;
+            *bucket = k;
+        }
+    }
+    memory_free(old, old_count * sizeof *old);
+}
+
+static struct watched_key *create_key(struct watched *w, const struct store_key *key)
+{
+    if (w->keys_count >= w->buckets_count) grow_buckets(w);
+    struct watched_key *k = memory_allocate(sizeof *k + key->name.size);
+    *k = (struct watched_key){.hash = key->hash,
+                              .slot = key->slot,
+                              .database = key->database,
+                              .name_size = key->name.size};
+    if (key->name.size > 0) memcpy(k->name, key->name.data, key->name.size);
+    list_init(&k->watches);
+    struct watched_key **bucket = bucket_of(w, k->hash);
+    k->next = *bucket;
+    *bucket = k;
+    w->keys_count++;
+    return k;
+}
+
+static void destroy_key(struct watched *w, struct watched_key *k)
+{
+    CHECK(w->keys_count > 0);
+    CHECK(list_empty(&k->watches));
+    struct watched_key **at = bucket_of(w, k->hash);
+    while (*at != k) {
+        CHECK(*at != NULL);
+        at = &(*at)->next;
+    }
+    *at = k->next;
+    w->keys_count--;
+    memory_free(k, sizeof *k + k->name_size);
+}
+
+static struct store_key key_of(const struct watched_key *k)
+{
+    return (struct store_key){
+        .name = {k->name, k->name_size}, .hash = k->hash, .slot = k->slot, .database = k->database};
+}
+
+/* ---- watching ---- */
+
+/* Is it stored, and has its deadline passed? */
+static bool has_expired(const struct watched *w, const struct store_key *key, int64_t now_ms)
+{
+    struct value value;
+    int64_t expiry_ms;
+    return store_get(w->store, key, &value, &expiry_ms) && expiry_ms <= now_ms;
+}
+
+static bool is_stored(const struct watched *w, const struct store_key *key)
+{
+    struct value value;
+    return store_get(w->store, key, &value, NULL);
+}
+
+/* In the shorter of the two lists: neither a key that all clients watch nor a client that watches
+ * all keys makes WATCH slow. */
+static bool watches(const struct watched_key *k, const struct watcher *owner)
+{
+    if (owner->count < k->watches_count) {
+        const struct watch *watch = owner->first;
+        while (watch != NULL && watch->key != k) watch = watch->next;
+        return watch != NULL;
+    }
+    for (struct list *at = k->watches.next; at != &k->watches; at = at->next)
+        if (LIST_MEMBER(at, struct watch, link)->owner == owner) return true;
+    return false;
+}
+
+bool watched_add(struct watched *w, struct watcher *owner, const struct store_key *key,
+                 int64_t now_ms)
+{
+    struct watched_key *k = find_key(w, key);
+    if (k != NULL && watches(k, owner)) return true;
+    size_t bytes = sizeof(struct watch) + sizeof(struct watched_key) + key->name.size;
+    if (owner->bytes + bytes > WATCHED_BYTES_MAX) return false;
+    if (k == NULL) k = create_key(w, key);
+    struct watch *watch = memory_allocate(sizeof *watch);
+    *watch = (struct watch){
+        .next = owner->first, .owner = owner, .key = k, .expired = has_expired(w, key, now_ms)};
+    list_init(&watch->link);
+    list_append(&k->watches, &watch->link);
+    k->watches_count++;
+    owner->first = watch;
+    owner->count++;
+    owner->bytes += bytes;
+    return true;
+}
+
+void watched_release(struct watched *w, struct watcher *owner)
+{
+    struct watch *next;
+    for (struct watch *watch = owner->first; watch != NULL; watch = next) {
+        struct watched_key *k = watch->key;
+        next = watch->next;
+        CHECK(watch->owner == owner);
+        owner->count--;
+        k->watches_count--;
+        list_remove(&watch->link);
+        memory_free(watch, sizeof *watch);
+        if (list_empty(&k->watches)) destroy_key(w, k);
+    }
+    CHECK(owner->count == 0);
+    *owner = (struct watcher){0};
+}
+
+bool watched_any_expired(const struct watched *w, const struct watcher *owner, int64_t now_ms)
+{
+    for (const struct watch *watch = owner->first; watch != NULL; watch = watch->next) {
+        struct store_key key = key_of(watch->key);
+        if (!watch->expired && has_expired(w, &key, now_ms)) return true;
+    }
+    return false;
+}
+
+/* ---- changes ---- */
+
+static void break_watch(const struct watch *watch, lsn_t lsn)
+{
+    struct watcher *owner = watch->owner;
+    CHECK(lsn >= owner->broken_lsn);
+    if (!owner->broken) owner->broken_lsn = lsn;
+    owner->broken = true;
+}
+
+/* What is stored under the key goes: for a watch that saw nothing there, that is no change. */
+static void note_removal(struct watched_key *k, lsn_t lsn)
+{
+    for (struct list *at = k->watches.next; at != &k->watches; at = at->next) {
+        struct watch *watch = LIST_MEMBER(at, struct watch, link);
+        if (!watch->expired) break_watch(watch, lsn);
+        watch->expired = false;
+    }
+}
+
+static void note_change(const struct watched_key *k, lsn_t lsn)
+{
+    for (struct list *at = k->watches.next; at != &k->watches; at = at->next)
+        break_watch(LIST_MEMBER(at, struct watch, link), lsn);
+}
+
+void watched_touch(struct watched *w, const struct store_key *key, bool expiry, lsn_t lsn)
+{
+    struct watched_key *k = find_key(w, key);
+    if (k == NULL) return;
+    if (expiry) note_removal(k, lsn);
+    else note_change(k, lsn);
+}
+
+void watched_flush(struct watched *w, unsigned database, lsn_t lsn)
+{
+    if (w->keys_count == 0) return;
+    for (size_t i = 0; i < w->buckets_count; i++)
+        for (struct watched_key *k = w->buckets[i]; k != NULL; k = k->next) {
+            struct store_key key = key_of(k);
+            if (k->database == database && is_stored(w, &key)) note_removal(k, lsn);
+        }
+}
