@@ -1,5 +1,7 @@
 #include "command/arguments.h"
 
+#include "base/limits.h"
+
 bool argument_integer(struct command_context *c, size_t index, int64_t *value)
 {
     CHECK(index < c->arguments_count);
@@ -17,6 +19,19 @@ bool argument_timeout_ms(struct command_context *c, size_t index, int64_t *timeo
         error = *timeout_ms < 0 ? REPLY_ERROR_TIMEOUT_NEGATIVE : REPLY_ERROR_TIMEOUT_RANGE;
     }
     reply_error(c->reply, error);
+    return false;
+}
+
+bool argument_database(struct command_context *c, size_t index, unsigned *database)
+{
+    int64_t number;
+    if (!argument_integer(c, index, &number)) return false;
+    if (number >= 0 && number < DATABASES_COUNT) {
+        *database = (unsigned)number;
+        return true;
+    }
+    bool fits = number >= INT32_MIN && number <= INT32_MAX;
+    reply_error(c->reply, fits ? REPLY_ERROR_DATABASE_RANGE : REPLY_ERROR_INT_RANGE);
     return false;
 }
 

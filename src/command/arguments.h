@@ -49,6 +49,9 @@ bool argument_integer(struct command_context *c, size_t index, int64_t *value);
 /* A timeout in milliseconds, 0: for ever, that ends before time does. */
 bool argument_timeout_ms(struct command_context *c, size_t index, int64_t *timeout_ms);
 
+/* The number of a database. False: the errors of SELECT. */
+bool argument_database(struct command_context *c, size_t index, unsigned *database);
+
 /* The string of a key. False: the key holds another type. */
 bool argument_string(struct command_context *c, const struct store_key *key,
                      struct string_view *value, bool *present);

@@ -36,11 +36,9 @@ enum outcome command_quit(struct command_context *c)
 
 enum outcome command_select(struct command_context *c)
 {
-    int64_t database;
-    if (!argument_integer(c, 1, &database)) return OUTCOME_REPLIED;
-    if (database < INT32_MIN || database > INT32_MAX) return refuse(c, REPLY_ERROR_INT_RANGE);
-    if (database < 0 || database >= DATABASES_COUNT) return refuse(c, REPLY_ERROR_DATABASE_RANGE);
-    c->client->database = (unsigned)database;
+    unsigned database;
+    if (!argument_database(c, 1, &database)) return OUTCOME_REPLIED;
+    c->client->database = database;
     reply_ok(c->reply);
     return OUTCOME_REPLIED;
 }

@@ -70,6 +70,7 @@ static void run_part(struct command_context *c, const struct queued_request *req
     part.arguments_count = request->arguments_count;
     part.command = request->command;
     part.wait = &wait;
+    part.portions = NULL; /* its reply stands inside that of EXEC */
     part.clock_ns = c->host->monotonic_ns(c->host->context);
     command_run_part(&part);
 }

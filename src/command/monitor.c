@@ -83,6 +83,7 @@ static void note_slow(struct command_context *c, uint64_t nanoseconds)
     bool fast = (c->command->flags & COMMAND_FAST) != 0;
     monitor_note(m, fast ? LATENCY_FAST_COMMAND : LATENCY_COMMAND, c->now_ms, nanoseconds);
     if (m->options.slow_log_us < 0 || microseconds < m->options.slow_log_us) return;
+    if ((c->command->flags & COMMAND_SKIP_SLOWLOG) != 0) return; /* EXEC: its parts are noted */
     struct slow_request request = {.arguments = c->arguments,
                                    .arguments_count = c->arguments_count,
                                    .secrets = secrets_of(c),

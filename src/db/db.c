@@ -169,7 +169,7 @@ struct stream_idmp_limits db_stream_idmp(const struct db *db)
 struct store_key db_key(const struct db *db, unsigned database, struct slice name)
 {
     CHECK(database < DATABASES_COUNT);
-    return store_key_make(db->store, database, name);
+    return store_key_make(db->store, store_place(db->store, database), name);
 }
 
 static size_t changed_index(const struct store_key *key)
@@ -270,22 +270,24 @@ const char *db_type_name(unsigned type)
 
 uint64_t db_count(struct db *db, unsigned database)
 {
+    unsigned place = store_place(db->store, database);
     CHECK(db->batch_open);
-    depend_on(db, db->database_changed[database]);
-    return store_count(db->store, database);
+    depend_on(db, db->database_changed[place]);
+    return store_count(db->store, place);
 }
 
 bool db_random(struct db *db, unsigned database, uint64_t random, struct slice *name)
 {
     enum { TRIES_MAX = 100 }; /* a database of expired keys only is soon empty */
     struct random source = {random};
+    unsigned place = store_place(db->store, database);
     CHECK(db->batch_open);
-    depend_on(db, db->database_changed[database]);
+    depend_on(db, db->database_changed[place]);
     for (int i = 0; i < TRIES_MAX; i++) {
         struct value value;
         int64_t expiry_ms;
-        if (!store_random(db->store, database, &source, name)) return false;
-        struct store_key key = store_key_make(db->store, database, *name);
+        if (!store_random(db->store, place, &source, name)) return false;
+        struct store_key key = store_key_make(db->store, place, *name);
         CHECK(store_get(db->store, &key, &value, &expiry_ms));
         if (expiry_ms > db->now_ms) return true;
     }
@@ -308,9 +310,10 @@ static void visit_live(void *context, struct slice name, const struct value *val
 void db_scan_keys(struct db *db, struct db_scan *scan, db_visit *visit, void *context)
 {
     struct live_visit live = {db->now_ms, visit, context};
+    unsigned place = store_place(db->store, scan->database);
     CHECK(db->batch_open);
-    depend_on(db, db->database_changed[scan->database]);
-    struct store_scan keys = {scan->database, scan->cursor, scan->count};
+    depend_on(db, db->database_changed[place]);
+    struct store_scan keys = {place, scan->cursor, scan->count};
     store_scan_keys(db->store, &keys, visit_live, &live);
     scan->cursor = keys.cursor;
 }
@@ -320,8 +323,9 @@ void db_measure(const struct db *db, struct db_figures *figures)
     *figures = (struct db_figures){
         .expired = db->expired, .effects = db->effects, .hits = db->hits, .misses = db->misses};
     for (unsigned database = 0; database < DATABASES_COUNT; database++) {
-        figures->keys[database] = store_count(db->store, database);
-        figures->expiring[database] = store_expiring_count(db->store, database);
+        unsigned place = store_place(db->store, database);
+        figures->keys[database] = store_count(db->store, place);
+        figures->expiring[database] = store_expiring_count(db->store, place);
     }
     figures->snapshot.last_ms = db->opened_ms; /* as in Redis: nothing has changed since */
     if (db->wal == NULL) return;
@@ -382,11 +386,11 @@ bool db_batch_has_room(const struct db *db)
     return db->frame == NULL || wal_frame_size(db->wal) <= db->frame_bytes_max;
 }
 
-static void touch(struct db *db, unsigned database, struct slice name, enum touch kind)
+static void touch(struct db *db, unsigned place, struct slice name, enum touch kind)
 {
     enum db_watching needed = kind == TOUCH_PENDING ? DB_WATCH_PENDING : DB_WATCH_KEYS;
     if (kind == TOUCH_NONE || db->watching < needed) return;
-    buf_append_byte(&db->touched, (uint8_t)database);
+    buf_append_byte(&db->touched, (uint8_t)store_number(db->store, place));
     buf_append_byte(&db->touched, (uint8_t)kind);
     buf_append_bytes(&db->touched, name);
 }
@@ -417,33 +421,40 @@ static void note_database(struct db *db, unsigned database)
 
 static void note(struct db *db, const struct effect *e)
 {
+    struct store_key to;
     if (e->kind == EFFECT_DATABASE_FLUSH) {
         for (unsigned database = 0; database < DATABASES_COUNT; database++)
             if (e->database_flush.all || database == e->key.database) note_database(db, database);
-        return;
-    }
-    note_key(db, &e->key, effect_wakes(e->kind));
-    if (e->kind == EFFECT_KEY_RENAME) {
-        struct store_key to = store_key_make(db->store, e->key.database, e->key_rename.to);
-        note_key(db, &to, TOUCH_KEY);
+    } else if (e->kind == EFFECT_DATABASE_SWAP) {
+        note_database(db, store_place(db->store, e->database_swap.number));
+        note_database(db, store_place(db->store, e->database_swap.other));
+    } else {
+        if (e->kind != EFFECT_KEY_COPY) note_key(db, &e->key, effect_wakes(e->kind));
+        if (effect_second_key(e, db->store, &to)) note_key(db, &to, TOUCH_KEY);
     }
 }
 
 /* Before it is applied: a flush touches only what is there. */
 static void note_watched(struct db *db, const struct effect *e, bool expiry)
 {
+    struct store_key to;
     lsn_t lsn = batch_lsn(db);
     if (e->kind == EFFECT_DATABASE_FLUSH) {
         for (unsigned database = 0; database < DATABASES_COUNT; database++)
             if (e->database_flush.all || database == e->key.database)
                 watched_flush(&db->watched, database, lsn);
-        return;
+    } else if (e->kind == EFFECT_DATABASE_SWAP) {
+        struct watched_swap swap = {
+            .place = (uint8_t)store_place(db->store, e->database_swap.number),
+            .other = (uint8_t)store_place(db->store, e->database_swap.other),
+            .now_ms = db->now_ms,
+            .lsn = lsn,
+        };
+        watched_swap(&db->watched, &swap);
+    } else {
+        if (effect_breaks_watches(e->kind)) watched_touch(&db->watched, &e->key, expiry, lsn);
+        if (effect_second_key(e, db->store, &to)) watched_touch(&db->watched, &to, false, lsn);
     }
-    if (!effect_breaks_watches(e->kind)) return;
-    watched_touch(&db->watched, &e->key, expiry, lsn);
-    if (e->kind != EFFECT_KEY_RENAME) return;
-    struct store_key to = store_key_make(db->store, e->key.database, e->key_rename.to);
-    watched_touch(&db->watched, &to, false, lsn);
 }
 
 /* A value that goes where the walk of a snapshot has been, from where it has not: no section will
@@ -451,8 +462,8 @@ static void note_watched(struct db *db, const struct effect *e, bool expiry)
 static void note_moved(struct db *db, const struct effect *e)
 {
     struct save *walk = db->snapshots == NULL ? NULL : snapshots_walk(db->snapshots);
-    if (walk == NULL || e->kind != EFFECT_KEY_RENAME) return;
-    struct store_key to = store_key_make(db->store, e->key.database, e->key_rename.to);
+    struct store_key to;
+    if (walk == NULL || !effect_second_key(e, db->store, &to)) return;
     if (!save_passed(walk, &to)) return;
     if (save_passed(walk, &e->key) && db->moved.size == 0) return;
     buf_append_byte(&db->moved, to.database);
@@ -501,8 +512,8 @@ void db_change(struct db *db, const struct effect *e)
     CHECK(!db->batch_reads);
     CHECK(e->key.database < DATABASES_COUNT);
     /* The command saw no such key; what is still stored under it must not shine through. */
-    if (e->kind != EFFECT_KEY_DELETE && e->kind != EFFECT_DATABASE_FLUSH &&
-        is_expired(db, &e->key)) {
+    bool whole = e->kind == EFFECT_DATABASE_FLUSH || e->kind == EFFECT_DATABASE_SWAP;
+    if (e->kind != EFFECT_KEY_DELETE && !whole && is_expired(db, &e->key)) {
         struct effect removal = {.kind = EFFECT_KEY_DELETE, .key = e->key};
         log_and_apply(db, &removal, true);
         db->expired++;
@@ -708,7 +719,7 @@ void db_snapshot_step(struct db *db)
 {
     CHECK(!db->batch_open);
     if (db->snapshots == NULL || !snapshots_step(db->snapshots, db->now_ms)) return;
-    touch(db, 0, (struct slice){0}, TOUCH_ALL);
+    touch(db, store_place(db->store, 0), (struct slice){0}, TOUCH_ALL);
 }
 
 int64_t db_snapshot_due_ms(const struct db *db)

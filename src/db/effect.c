@@ -38,6 +38,24 @@ const struct effect_ops *effect_ops_find(uint8_t code)
     return ops;
 }
 
+bool effect_second_key(const struct effect *e, const struct store *s, struct store_key *to)
+{
+    struct slice name = e->key.name;
+    unsigned database = e->key.database;
+    if (e->kind == EFFECT_KEY_RENAME) {
+        name = e->key_rename.to;
+    } else if (e->kind == EFFECT_KEY_MOVE) {
+        database = e->key_move.database;
+    } else if (e->kind == EFFECT_KEY_COPY) {
+        database = e->key_copy.database;
+        name = e->key_copy.to;
+    } else {
+        return false;
+    }
+    *to = store_key_make(s, database, name);
+    return true;
+}
+
 void effect_encode(const struct effect *e, struct buf *out)
 {
     const struct effect_ops *ops = effect_ops_find((uint8_t)e->kind);

@@ -3,10 +3,17 @@
  *   key_delete       (nothing)
  *   key_expire       expiry_ms (8 bytes, little-endian; STORE_NO_EXPIRY persists)
  *   key_rename       to (varint size, bytes)
- *   database_flush   all (1 byte: 0 or 1) */
+ *   database_flush   all (1 byte: 0 or 1)
+ *   key_move         the other database (1 byte)
+ *   key_copy         its database (1 byte) | to (varint size, bytes)
+ *   database_swap    two numbers (1 byte each), which differ
+ *
+ * The database of an effect is a place (store.h), so what SWAPDB does changes the meaning of no
+ * other effect; only database_swap speaks of numbers. */
 #include "base/check.h"
 #include "base/limits.h"
 #include "db/effect_functions.h"
+#include "stream/stream_copy.h"
 
 void key_delete_encode(const struct effect *e, struct buf *out)
 {
@@ -140,4 +147,123 @@ void database_flush_sample(struct effect *e, uint64_t seed, struct effect_scratc
     (void)scratch;
     e->key.name = (struct slice){0};
     e->database_flush.all = seed % 2 == 0;
+}
+
+static bool read_database(struct reader *in, uint8_t *database)
+{
+    return read_byte(in, database) && *database < DATABASES_COUNT;
+}
+
+void key_move_encode(const struct effect *e, struct buf *out)
+{
+    buf_append_byte(out, e->key_move.database);
+}
+
+bool key_move_decode(struct effect *e, struct reader *in, struct effect_scratch *scratch)
+{
+    (void)scratch;
+    return read_database(in, &e->key_move.database);
+}
+
+bool key_move_apply(const struct effect *e, const struct effect_target *target)
+{
+    struct value value;
+    struct store_key to;
+    if (e->key_move.database == e->key.database) return false;
+    if (!store_get(target->store, &e->key, &value, NULL)) return false;
+    CHECK(effect_second_key(e, target->store, &to));
+    store_rename(target->store, &e->key, &to);
+    return true;
+}
+
+void key_move_describe(const struct effect *e, struct buf *out)
+{
+    buf_append_format(out, "to_database=%u", e->key_move.database);
+}
+
+void key_move_sample(struct effect *e, uint64_t seed, struct effect_scratch *scratch)
+{
+    (void)scratch;
+    e->key_move.database = (uint8_t)((e->key.database + 1 + seed % 15) % DATABASES_COUNT);
+}
+
+void key_copy_encode(const struct effect *e, struct buf *out)
+{
+    buf_append_byte(out, e->key_copy.database);
+    buf_append_bytes(out, e->key_copy.to);
+}
+
+bool key_copy_decode(struct effect *e, struct reader *in, struct effect_scratch *scratch)
+{
+    (void)scratch;
+    return read_database(in, &e->key_copy.database) && read_bytes(in, &e->key_copy.to);
+}
+
+bool key_copy_apply(const struct effect *e, const struct effect_target *target)
+{
+    struct value value;
+    struct store_key to;
+    int64_t expiry_ms;
+    CHECK(effect_second_key(e, target->store, &to));
+    if (to.database == e->key.database && slice_equal(to.name, e->key.name)) return false;
+    if (!store_get(target->store, &e->key, &value, &expiry_ms)) return false;
+    switch (value.form) {
+    case FORM_BYTES: /* an entry stays where it is while others come and go */
+    case FORM_INTEGER: break;
+    case FORM_SHARED: value.shared = shared_acquire(value.shared); break;
+    case FORM_BODY:
+        CHECK(value.type == TYPE_STREAM);
+        value.body = stream_copy(value.body);
+        break;
+    }
+    store_put(target->store, &to, &value, expiry_ms);
+    return true;
+}
+
+void key_copy_describe(const struct effect *e, struct buf *out)
+{
+    buf_append_format(out, "to_database=%u to=", e->key_copy.database);
+    effect_describe_bytes(out, e->key_copy.to);
+}
+
+void key_copy_sample(struct effect *e, uint64_t seed, struct effect_scratch *scratch)
+{
+    (void)scratch;
+    e->key_copy.database = (uint8_t)(seed % DATABASES_COUNT);
+    e->key_copy.to = seed % 2 == 0 ? SLICE("other") : SLICE("{tag}\r\n\0key");
+}
+
+void database_swap_encode(const struct effect *e, struct buf *out)
+{
+    CHECK(e->key.name.size == 0);
+    CHECK(e->database_swap.number != e->database_swap.other);
+    buf_append_byte(out, e->database_swap.number);
+    buf_append_byte(out, e->database_swap.other);
+}
+
+bool database_swap_decode(struct effect *e, struct reader *in, struct effect_scratch *scratch)
+{
+    (void)scratch;
+    if (!read_database(in, &e->database_swap.number)) return false;
+    if (!read_database(in, &e->database_swap.other)) return false;
+    return e->database_swap.number != e->database_swap.other && e->key.name.size == 0;
+}
+
+bool database_swap_apply(const struct effect *e, const struct effect_target *target)
+{
+    store_swap(target->store, e->database_swap.number, e->database_swap.other);
+    return true;
+}
+
+void database_swap_describe(const struct effect *e, struct buf *out)
+{
+    buf_append_format(out, "%u with %u", e->database_swap.number, e->database_swap.other);
+}
+
+void database_swap_sample(struct effect *e, uint64_t seed, struct effect_scratch *scratch)
+{
+    (void)scratch;
+    e->key.name = (struct slice){0};
+    e->database_swap.number = (uint8_t)(seed % DATABASES_COUNT);
+    e->database_swap.other = (uint8_t)((seed + 1 + seed % 15) % DATABASES_COUNT);
 }

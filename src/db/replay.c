@@ -120,20 +120,27 @@ static void flush_database(struct replay *r, unsigned database, lsn_t lsn)
 
 /* ---- effects ---- */
 
-static bool replay_rename(struct replay *r, lsn_t lsn, const struct effect *e)
+/* RENAME, MOVE and COPY: the half that is not there yet. */
+static bool replay_transfer(struct replay *r, lsn_t lsn, const struct effect *e)
 {
-    struct store_key to = store_key_make(r->target.store, e->key.database, e->key_rename.to);
+    struct store_key to;
+    CHECK(effect_second_key(e, r->target.store, &to));
     bool from_covered = is_covered(r, &e->key, lsn), to_covered = is_covered(r, &to, lsn);
     if (!from_covered && !to_covered) return apply(r, e);
     r->effects_skipped++;
-    if (!from_covered) return store_remove(r->target.store, &e->key);
+    if (!from_covered) return e->kind == EFFECT_KEY_COPY || store_remove(r->target.store, &e->key);
     return to_covered || apply_moved(r, &to, lsn);
 }
 
 static bool replay_effect(struct replay *r, lsn_t lsn, const struct effect *e)
 {
     if (lsn > r->covered_lsn) return apply(r, e);
-    if (e->kind == EFFECT_KEY_RENAME) return replay_rename(r, lsn, e);
+    if (e->kind == EFFECT_KEY_RENAME || e->kind == EFFECT_KEY_MOVE || e->kind == EFFECT_KEY_COPY)
+        return replay_transfer(r, lsn, e);
+    if (e->kind == EFFECT_DATABASE_SWAP) {
+        /* The snapshot has the places as of its first section, and keys by their places. */
+        return lsn <= r->coverage.sections[0].as_of || apply(r, e);
+    }
     if (e->kind == EFFECT_DATABASE_FLUSH) {
         for (unsigned database = 0; database < DATABASES_COUNT; database++)
             if (e->database_flush.all || database == e->key.database)

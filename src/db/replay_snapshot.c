@@ -162,6 +162,23 @@ static bool load_database(struct replay *r, struct slice body)
     return true;
 }
 
+/* Each place once, in a store whose databases are where they were at first. */
+static bool load_places(struct replay *r, struct slice body)
+{
+    uint32_t seen = 0;
+    if (body.size != DATABASES_COUNT || r->coverage.sections_count > 0) return false;
+    for (unsigned number = 0; number < DATABASES_COUNT; number++) {
+        unsigned place = (uint8_t)body.data[number];
+        if (place >= DATABASES_COUNT || (seen >> place & 1) != 0) return false;
+        seen |= UINT32_C(1) << place;
+    }
+    for (unsigned number = 0; number < DATABASES_COUNT; number++) {
+        unsigned other = store_number(r->target.store, (uint8_t)body.data[number]);
+        if (other != number) store_swap(r->target.store, number, other);
+    }
+    return true;
+}
+
 static bool load_item(struct replay *r, uint8_t kind, struct slice body)
 {
     if (r->ended || r->begun == (kind == SAVE_HEAD)) return false;
@@ -171,6 +188,7 @@ static bool load_item(struct replay *r, uint8_t kind, struct slice body)
     switch (kind) {
     case SAVE_HEAD: return load_head(r, body);
     case SAVE_DATABASE: return load_database(r, body);
+    case SAVE_PLACES: return load_places(r, body);
     case SAVE_STRING: return load_string(r, body);
     case SAVE_STREAM: return load_stream(r, body);
     case SAVE_PIECE: return load_piece(r, body);
@@ -228,8 +246,11 @@ static void forget(void *context)
     struct effect_target target = r->target;
     replay_deinit(r);
     replay_init(r, &target);
-    for (unsigned database = 0; database < DATABASES_COUNT; database++)
+    for (unsigned database = 0; database < DATABASES_COUNT; database++) {
+        unsigned other = store_number(target.store, database);
+        if (other != database) store_swap(target.store, database, other);
         store_flush(target.store, database);
+    }
     while (store_sweep(target.store, SIZE_MAX)) continue;
 }
 

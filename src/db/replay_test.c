@@ -104,6 +104,8 @@ struct wrong {
     struct item items[ITEMS_MAX];
 };
 
+/* Of databases 0 and 1; the others are where they were. */
+#define PLACES(two)  ITEM(SAVE_PLACES, two "\2\3\4\5\6\7\10\11\12\13\14\15\16\17")
 #define GOOD_KEY     KEY("\0\1kvalue")
 #define GOOD_SECTION SECTION(ALL "\5\1")
 #define GOOD_END     END("\1\1\0")
@@ -115,7 +117,11 @@ static const struct wrong wrongs[] = {
     {"another version", 0, 0, {ITEM(SAVE_HEAD, "\1\0\0\0\0\0\0\0\0")}},
     {"a head without a seed", 0, 0, {ITEM(SAVE_HEAD, "\2\0\0")}},
     {"a head that goes on", 0, 0, {ITEM(SAVE_HEAD, "\2\0\0\0\0\0\0\0\0\0")}},
-    {"an unknown kind", 0, 0, {HEAD, ITEM(10, "")}},
+    {"an unknown kind", 0, 0, {HEAD, ITEM(11, "")}},
+    {"fifteen places", 0, 0, {HEAD, ITEM(SAVE_PLACES, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16")}},
+    {"a place twice", 0, 0, {HEAD, PLACES("\0\0"), GOOD_KEY, GOOD_SECTION, GOOD_END}},
+    {"place 16", 0, 0, {HEAD, PLACES("\20\1"), GOOD_KEY, GOOD_SECTION, GOOD_END}},
+    {"places behind a section", 0, 0, {HEAD, GOOD_KEY, GOOD_SECTION, PLACES("\1\0"), GOOD_END}},
     {"no database number", 0, 0, {HEAD, ITEM(SAVE_DATABASE, "")}},
     {"database 16", 0, 0, {HEAD, ITEM(SAVE_DATABASE, "\20")}},
     {"no flags", 0, 0, {HEAD, KEY("")}},
@@ -399,6 +405,73 @@ static void test_flush(void **state)
     close_bench(&b);
 }
 
+/* Of a copy: nothing where the snapshot has it, the source where it does not, else the moved value.
+ * Of a move the half that is not there, in another database. */
+static void test_copies(void **state)
+{
+    (void)state;
+    static const struct item moved[] = {MOVED("\7\1\5hello"), KEY("\0\5hellomoved")};
+    struct bench b;
+    load_halves(&b, moved, 2, "\3\2\1");
+    struct effect copy = {.kind = EFFECT_KEY_COPY,
+                          .key = store_key_make(b.store, 0, SLICE("b")),
+                          .key_copy = {0, SLICE("c")}};
+    assert_true(replay(&b, 7, &copy, 1));
+    expect(&b, "c", "B");
+    copy.key_copy.to = SLICE("d");
+    assert_true(replay(&b, 7, &copy, 1));
+    expect(&b, "d", "D");
+    expect(&b, "b", "B");
+    copy.key = store_key_make(b.store, 0, SLICE("d"));
+    copy.key_copy.to = SLICE("hello");
+    assert_true(replay(&b, 7, &copy, 1));
+    expect(&b, "hello", "moved");
+    copy.key_copy.to = SLICE("b");
+    assert_false(replay(&b, 8, &copy, 1)); /* its value is nowhere */
+    struct effect move = {
+        .kind = EFFECT_KEY_MOVE, .key = store_key_make(b.store, 0, SLICE("b")), .key_move = {1}};
+    assert_true(replay(&b, 9, &move, 1));
+    expect(&b, "b", NULL);
+    assert_int_equal(store_count(b.store, 1), 0);
+    move.key = store_key_make(b.store, 0, SLICE("d"));
+    assert_true(replay(&b, 11, &move, 1));
+    expect(&b, "d", NULL);
+    assert_int_equal(store_count(b.store, 1), 1);
+    close_bench(&b);
+}
+
+/* A snapshot has places as of its first section: every SWAPDB behind it is replayed, whatever the
+ * snapshot holds of any key. Without the item they are where they were at first. */
+static void test_places(void **state)
+{
+    (void)state;
+    static const struct item items[] = {HEAD,     PLACES("\1\0"), DATABASE_0,
+                                        GOOD_KEY, GOOD_SECTION,   GOOD_END};
+    struct bench b;
+    load_halves(&b, NULL, 0, "\3\2\0");
+    struct effect swap = {.kind = EFFECT_DATABASE_SWAP,
+                          .key = store_key_make(b.store, 0, (struct slice){0}),
+                          .database_swap = {0, 3}};
+    assert_true(replay(&b, 5, &swap, 1));
+    assert_int_equal(store_place(b.store, 0), 0);
+    assert_true(replay(&b, 6, &swap, 1));
+    assert_int_equal(store_place(b.store, 0), 3);
+    swap.database_swap.number = 1;
+    assert_true(replay(&b, 11, &swap, 1));
+    assert_int_equal(store_place(b.store, 1), 0);
+    assert_int_equal(store_number(b.store, 1), 3);
+    close_bench(&b);
+
+    open_bench(&b);
+    assert_true(load(&b, items, sizeof items / sizeof items[0], 6, 5));
+    assert_int_equal(store_place(b.store, 0), 1);
+    assert_int_equal(store_place(b.store, 1), 0);
+    b.loader.forget(b.loader.context);
+    for (unsigned number = 0; number < DATABASES_COUNT; number++)
+        assert_int_equal(store_place(b.store, number), number);
+    close_bench(&b);
+}
+
 /* A frame that cannot be read, or does not fit, is refused. */
 static void test_bad_frames(void **state)
 {
@@ -418,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_parts),          cmocka_unit_test(test_covered),
         cmocka_unit_test(test_renames),        cmocka_unit_test(test_moved_for_nobody),
         cmocka_unit_test(test_flush),          cmocka_unit_test(test_bad_frames),
+        cmocka_unit_test(test_copies),         cmocka_unit_test(test_places),
     };
     return cmocka_run_group_tests_name("db replay", tests, NULL, NULL);
 }

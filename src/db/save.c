@@ -266,10 +266,27 @@ static void emit_frozen(struct save *s)
 
 /* ---- sections ---- */
 
+/* Every SWAPDB that the log has behind this LSN is replayed. */
+static void say_places(struct save *s)
+{
+    char places[DATABASES_COUNT];
+    bool moved = false;
+    for (unsigned number = 0; number < DATABASES_COUNT; number++) {
+        places[number] = (char)store_place(s->store, number);
+        moved = moved || places[number] != (char)number;
+    }
+    if (!moved) return;
+    struct slice body = {places, sizeof places};
+    snapshot_put(s->writer, SAVE_PLACES, body, (struct slice){0});
+}
+
 static void open_section(struct save *s, lsn_t lsn)
 {
     CHECK(lsn >= s->as_of);
-    if (s->sections == 0) s->first_as_of = lsn;
+    if (s->sections == 0) {
+        s->first_as_of = lsn;
+        say_places(s);
+    }
     s->as_of = lsn;
     if (lsn > s->last_lsn) s->last_lsn = lsn;
     s->section_open = true;

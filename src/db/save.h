@@ -20,7 +20,9 @@
  * Items; numbers are varints, "bytes" are a size and bytes:
  *
  *   HEAD      version | seed (8 bytes) of the hashes in positions
- *   DATABASE  number (1 byte): of the keys that follow
+ *   DATABASE  place (1 byte): of the keys that follow. A "database" is a place everywhere here
+ *   PLACES    of databases 0 to 15 (1 byte each, store.h), as of the first section; before it. Left
+ *             out while no SWAPDB has changed them
  *   STRING    flags (1 byte) | expiry_ms (8 bytes, if EXPIRES) | key (bytes) | the value: a signed
  *             number if INTEGER, else all that is left
  *   STREAM    flags | expiry_ms | key
@@ -49,6 +51,7 @@ enum save_item {
     SAVE_SECTION = 7,
     SAVE_MOVED = 8,
     SAVE_END = 9,
+    SAVE_PLACES = 10,
 };
 
 enum { SAVE_VERSION = 2, SAVE_EXPIRES = 1, SAVE_INTEGER = 2 };

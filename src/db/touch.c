@@ -5,6 +5,7 @@
 enum touch effect_wakes(enum effect_kind kind)
 {
     switch (kind) {
+    case EFFECT_KEY_COPY: /* its second key is touched, as that of every effect that has one */
     case EFFECT_STREAM_TRIM:
     case EFFECT_STREAM_DELETE:
     case EFFECT_STREAM_IDMP_RECORD:
@@ -17,7 +18,9 @@ enum touch effect_wakes(enum effect_kind kind)
     case EFFECT_KEY_DELETE:
     case EFFECT_KEY_EXPIRE:
     case EFFECT_KEY_RENAME:
+    case EFFECT_KEY_MOVE:
     case EFFECT_DATABASE_FLUSH:
+    case EFFECT_DATABASE_SWAP:
     case EFFECT_STRING_SET:
     case EFFECT_STRING_SET_INTEGER:
     case EFFECT_STRING_APPEND:
@@ -37,6 +40,7 @@ enum touch effect_wakes(enum effect_kind kind)
 bool effect_breaks_watches(enum effect_kind kind)
 {
     switch (kind) {
+    case EFFECT_KEY_COPY:
     case EFFECT_STREAM_SET_ID:
     case EFFECT_STREAM_IDMP_RECORD:
     case EFFECT_STREAM_IDMP_CONFIGURE:
@@ -51,7 +55,9 @@ bool effect_breaks_watches(enum effect_kind kind)
     case EFFECT_KEY_DELETE:
     case EFFECT_KEY_EXPIRE:
     case EFFECT_KEY_RENAME:
+    case EFFECT_KEY_MOVE:
     case EFFECT_DATABASE_FLUSH:
+    case EFFECT_DATABASE_SWAP:
     case EFFECT_STRING_SET:
     case EFFECT_STRING_SET_INTEGER:
     case EFFECT_STRING_APPEND:

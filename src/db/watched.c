@@ -226,3 +226,32 @@ void watched_flush(struct watched *w, unsigned database, lsn_t lsn)
             if (k->database == database && is_stored(w, &key)) note_removal(k, lsn);
         }
 }
+
+/* The key of a watch is, after the swap, what 'there' is now. */
+static void note_swap(struct watched *w, struct watched_key *k, uint8_t place,
+                      const struct watched_swap *swap)
+{
+    struct store_key here = key_of(k), there = here;
+    there.database = place;
+    bool was = is_stored(w, &here), will = is_stored(w, &there);
+    bool expired = has_expired(w, &there, swap->now_ms);
+    k->database = place;
+    if (!was && !will) return;
+    for (struct list *at = k->watches.next; at != &k->watches; at = at->next) {
+        struct watch *watch = LIST_MEMBER(at, struct watch, link);
+        bool absent = !was || watch->expired; /* when WATCH came */
+        if (!absent || (will && !expired)) break_watch(watch, swap->lsn);
+        watch->expired = absent && expired;
+    }
+}
+
+void watched_swap(struct watched *w, const struct watched_swap *swap)
+{
+    CHECK(swap->place != swap->other);
+    if (w->keys_count == 0) return;
+    for (size_t i = 0; i < w->buckets_count; i++)
+        for (struct watched_key *k = w->buckets[i]; k != NULL; k = k->next) {
+            if (k->database == swap->place) note_swap(w, k, swap->other, swap);
+            else if (k->database == swap->other) note_swap(w, k, swap->place, swap);
+        }
+}

@@ -58,4 +58,14 @@ void watched_touch(struct watched *w, const struct store_key *key, bool expiry, 
 /* ... removes every key of a database. */
 void watched_flush(struct watched *w, unsigned database, lsn_t lsn);
 
+/* ... gives the places of two databases to each other. A watch stays with the number that its
+ * client named; the key has changed unless it was absent and is. */
+struct watched_swap {
+    uint8_t place;
+    uint8_t other;
+    int64_t now_ms;
+    lsn_t lsn;
+};
+void watched_swap(struct watched *w, const struct watched_swap *swap);
+
 #endif

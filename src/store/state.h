@@ -63,7 +63,8 @@ struct store {
     unsigned generation;     /* 0 or 1 */
     int64_t now_ms;          /* what store_next_due was last told */
     uint64_t expiring;       /* of all databases */
-    struct database databases[DATABASES_COUNT];
+    struct database databases[DATABASES_COUNT]; /* by place */
+    uint8_t places[DATABASES_COUNT];            /* by number */
 };
 
 /* Finds a key, in the cache or in its table, and leaves it in the cache. */

@@ -24,7 +24,33 @@ struct store *store_create(const struct value_type *types, size_t types_count, u
     s->types_count = types_count;
     s->seed = seed;
     s->last = memory_allocate_zeroed(sizeof *s->last);
+    for (unsigned number = 0; number < DATABASES_COUNT; number++)
+        s->places[number] = (uint8_t)number;
     return s;
+}
+
+unsigned store_place(const struct store *s, unsigned number)
+{
+    CHECK(number < DATABASES_COUNT);
+    return s->places[number];
+}
+
+unsigned store_number(const struct store *s, unsigned place)
+{
+    unsigned number = 0;
+    CHECK(place < DATABASES_COUNT);
+    while (s->places[number] != place) {
+        number++;
+        CHECK(number < DATABASES_COUNT);
+    }
+    return number;
+}
+
+void store_swap(struct store *s, unsigned number, unsigned other)
+{
+    unsigned place = store_place(s, number);
+    s->places[number] = (uint8_t)store_place(s, other);
+    s->places[other] = (uint8_t)place;
 }
 
 void store_destroy(struct store *s)

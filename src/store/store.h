@@ -62,6 +62,13 @@ struct store_key {
 
 struct store;
 
+/* A database has the number that clients know and the place where its keys are. At first they are
+ * the same; SWAPDB gives the places of two numbers to each other and moves no key. All of this
+ * header means places. */
+unsigned store_place(const struct store *s, unsigned number);
+unsigned store_number(const struct store *s, unsigned place);
+void store_swap(struct store *s, unsigned number, unsigned other);
+
 /* types: array of types_count rows, borrowed for ever; types[STORE_STRING] is the string type.
  * seed: from entropy, so that clients cannot choose keys that collide. */
 struct store *store_create(const struct value_type *types, size_t types_count, uint64_t seed);

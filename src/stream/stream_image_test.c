@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "stream/idempotence.h"
 #include "stream/items_fixture.h"
+#include "stream/stream_copy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -350,6 +351,41 @@ static void test_frozen(void **state)
     }
 }
 
+/* A copy shows the same, whatever image is being made of the stream, and stays so when the stream
+ * changes and goes; the next copy shows what is there then, and so does the image. */
+static void test_copy(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < SEEDS; seed++) {
+        struct stream *s = random_stream(seed);
+        struct random r = {seed + 3000};
+        struct pieces p = {.count = 0};
+        struct buf frozen = show(s), first, second;
+        struct stream_image *image = stream_image_create(s, 1);
+        for (uint64_t j = random_below(&r, 12); j > 0; j--) take_piece(image, &p);
+        for (uint64_t j = random_below(&r, 60); j > 0; j--) change(s, &r, true);
+        first = show(s);
+        struct stream *one = stream_copy(s);
+        for (uint64_t j = random_below(&r, 60); j > 0; j--) change(s, &r, true);
+        second = show(s);
+        struct stream *two = stream_copy(s);
+        stream_destroy(s);
+        while (take_piece(image, &p)) continue;
+        stream_image_destroy(image);
+        struct stream *back = load(&p);
+        assert_non_null(back);
+        stream_check(one);
+        stream_check(two);
+        assert_shows(one, &first);
+        assert_shows(two, &second);
+        assert_shows(back, &frozen);
+        stream_destroy(one);
+        stream_destroy(two);
+        stream_destroy(back);
+        buf_deinit(&p.bytes);
+    }
+}
+
 /* Of two images of a stream each shows what it should; one that is given up leaves no trace in the
  * stream, nor in the image after it. */
 static void test_several_images(void **state)
@@ -489,7 +525,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_several_images), cmocka_unit_test(test_going_on),
         cmocka_unit_test(test_dismantle),      cmocka_unit_test(test_pieces_that_lack),
-        cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_flipped_bits),   cmocka_unit_test(test_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

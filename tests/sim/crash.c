@@ -71,7 +71,7 @@ static void actors_send(struct world *w)
         struct actor *a = &w->actors[i];
         bool talkative = world_chance(w, 12);
         uint32_t count = talkative ? 6 : world_pick(w, 3);
-        for (uint32_t n = 0; n < count && a->sent_count + 2 < SENT_MAX; n++) {
+        for (uint32_t n = 0; n < count && a->sent_count + SENT_AT_ONCE_MAX < SENT_MAX; n++) {
             if (!is_faithful(w, a)) wild_send(w, a);
             else if (w->promises) traffic_send(w, a);
         }

@@ -76,6 +76,29 @@ static void send_mset(struct world *w, struct actor *a)
     world_sent(w, a, SENT_WRITES)->rule = RULE_ACCEPTED;
 }
 
+/* All of it happens, or nothing: for the oracle EXEC is one operation, like MSET. */
+static void send_transaction(struct world *w, struct actor *a)
+{
+    char value[32];
+    uint32_t first = client_of(w, a) * KEYS_PER_CLIENT;
+    int size = snprintf(value, sizeof value, "v%" PRIu64, w->payload_next++);
+    struct oracle_write writes[4] = {
+        {ORACLE_SET, first + 1, {value, (size_t)size}, 0},
+        {ORACLE_INCREMENT, first, {0}, 3},
+        {ORACLE_DELETE, first + 2, {0}, 0},
+        {ORACLE_APPEND, first + 1, SLICE("+t"), 0},
+    };
+    crash_oracle_invoke_writes(w->oracle, client_of(w, a), writes, 4);
+    machine_send(&w->machine, a->link, "MULTI");
+    machine_send(&w->machine, a->link, "SET k%u %s", first + 1, value);
+    machine_send(&w->machine, a->link, "INCRBY k%u 3", first);
+    machine_send(&w->machine, a->link, "DEL k%u", first + 2);
+    machine_send(&w->machine, a->link, "APPEND k%u +t", first + 1);
+    machine_send(&w->machine, a->link, "EXEC");
+    for (int i = 0; i < 5; i++) world_sent(w, a, SENT_SETUP);
+    world_sent(w, a, SENT_WRITES)->rule = RULE_ACCEPTED;
+}
+
 static void send_add(struct world *w, struct actor *a, uint32_t stream)
 {
     char payload[PAYLOAD_BYTES_MAX], filler[PAYLOAD_BYTES_MAX / 2] = {0};
@@ -154,7 +177,8 @@ static void send_look(struct world *w, struct actor *a, uint32_t stream)
 void traffic_send(struct world *w, struct actor *a)
 {
     uint32_t stream = world_pick(w, FAITHFUL_STREAMS);
-    switch (world_pick(w, 12)) {
+    switch (world_pick(w, 13)) {
+    case 12: send_transaction(w, a); break;
     case 0:
     case 1: send_set(w, a); break;
     case 2: send_small_write(w, a); break;

@@ -39,6 +39,10 @@ static const struct wild_request requests[] = {
     {"RENAME %k %K", RULE_ACCEPTED, false},
     {"RENAME %s %S", RULE_ACCEPTED, false},
     {"RENAMENX %k %K", RULE_POSITIVE, false},
+    {"COPY %k %K REPLACE", RULE_POSITIVE, false},
+    {"COPY %s %S REPLACE", RULE_POSITIVE, false},
+    {"COPY %k %K DB 2", RULE_POSITIVE, false},
+    {"MOVE %k 2", RULE_POSITIVE, false},
     {"MSET %k %v %K %v", RULE_ACCEPTED, false},
     {"MSETNX %k %v %K %v", RULE_POSITIVE, false},
     {"GET %k", RULE_NEVER, true},
@@ -106,6 +110,9 @@ static const struct wild_request requests[] = {
 enum {
     REQUESTS_COUNT = sizeof requests / sizeof requests[0],
     FLUSHDB_ONE_IN = 400,
+    SWAPDB_ONE_IN = 100,
+    TRANSACTION_ONE_IN = 20,
+    TRANSACTION_REQUESTS = 4, /* at most, beside the first */
     LONG_VALUE_BYTES_MAX = 40000
 };
 
@@ -165,14 +172,9 @@ static void write_word(struct world *w, char code, const struct draw *d, struct 
     }
 }
 
-void wild_send(struct world *w, struct actor *a)
+static struct sent *send_request(struct world *w, struct actor *a,
+                                 const struct wild_request *request)
 {
-    if (world_chance(w, FLUSHDB_ONE_IN)) {
-        machine_send(&w->machine, a->link, "FLUSHDB");
-        world_sent(w, a, SENT_WILD)->rule = RULE_NEVER;
-        return;
-    }
-    const struct wild_request *request = &requests[world_pick(w, REQUESTS_COUNT)];
     struct draw d = draw_keys(w);
     struct buf line = {0};
     for (const char *at = request->words; *at != '\0'; at++) {
@@ -187,6 +189,38 @@ void wild_send(struct world *w, struct actor *a)
     sent->rule = request->rule;
     sent->looks = request->looks;
     sent->place = first[1] == 'k' ? d.key : d.stream;
+    return sent;
+}
+
+static void send_plain(struct world *w, struct actor *a, const char *words, enum answer_rule rule)
+{
+    machine_send(&w->machine, a->link, "%s", words);
+    world_sent(w, a, SENT_WILD)->rule = rule;
+}
+
+/* The answers of what is queued say nothing. That of EXEC says that the first request, a SET, has
+ * changed something. */
+static void send_transaction(struct world *w, struct actor *a)
+{
+    static const struct wild_request set = {"SET %k %v", RULE_NEVER, false};
+    uint32_t count = world_pick(w, TRANSACTION_REQUESTS + 1);
+    send_plain(w, a, "MULTI", RULE_NEVER);
+    (void)send_request(w, a, &set);
+    for (uint32_t i = 0; i < count; i++) {
+        if (world_chance(w, SWAPDB_ONE_IN)) send_plain(w, a, "SWAPDB 2 1", RULE_NEVER);
+        struct sent *sent = send_request(w, a, &requests[world_pick(w, REQUESTS_COUNT)]);
+        sent->rule = RULE_NEVER;
+        sent->looks = false;
+    }
+    send_plain(w, a, "EXEC", RULE_ACCEPTED);
+}
+
+void wild_send(struct world *w, struct actor *a)
+{
+    if (world_chance(w, FLUSHDB_ONE_IN)) send_plain(w, a, "FLUSHDB", RULE_NEVER);
+    else if (world_chance(w, SWAPDB_ONE_IN)) send_plain(w, a, "SWAPDB 1 2", RULE_ACCEPTED);
+    else if (world_chance(w, TRANSACTION_ONE_IN)) send_transaction(w, a);
+    else (void)send_request(w, a, &requests[world_pick(w, REQUESTS_COUNT)]);
 }
 
 void wild_connect(struct world *w, struct actor *a)

@@ -26,6 +26,7 @@ enum {
     WILD_COUNT = 2,
     ACTORS_COUNT = FAITHFUL_COUNT + WILD_COUNT,
     SENT_MAX = 64,
+    SENT_AT_ONCE_MAX = 12, /* by one call of traffic_send or wild_send */
     LSN_MAX = 16384,
     KEYS_PER_CLIENT = 3, /* the first holds numbers, the others text */
     FAITHFUL_KEYS = FAITHFUL_COUNT * KEYS_PER_CLIENT,

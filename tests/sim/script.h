@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-enum { SCRIPT_LINES_MAX = 4096 };
+enum { SCRIPT_LINES_MAX = 8192 };
 
 /* Pieces of text, in one buffer. */
 struct pieces {
