@@ -233,6 +233,28 @@ def scan_sees_every_key_once_settled():
 
 
 @case
+def transactions():
+    with r.pipeline(transaction=True) as pipe:
+        equal(pipe.set("a", "1").incr("a").xadd("s", {"f": "v"}, id="1-1").execute(),
+              [True, 2, "1-1"])
+    with r.pipeline() as pipe:
+        pipe.set("a", "text").incr("a").set("b", "2")
+        raises(redis.ResponseError, "Command # 2 (INCRBY a 1) of pipeline caused error",
+               pipe.execute)
+    equal(r.mget("a", "b"), ["text", "2"])
+    with r.pipeline() as pipe:
+        pipe.watch("b")
+        r.set("b", "3")
+        pipe.multi()
+        pipe.set("b", "4")
+        raises(redis.WatchError, "Watched variable changed", pipe.execute)
+    equal(r.get("b"), "3")
+    equal(r.transaction(lambda pipe: pipe.incr("b"), "b"), [4])
+    equal([r.copy("b", "c"), r.move("c", 9), r.swapdb(0, 9)], [True, True, True])
+    equal(r.get("c"), "4")
+
+
+@case
 def pipelines():
     with r.pipeline(transaction=False) as pipe:
         for i in range(10_000):
