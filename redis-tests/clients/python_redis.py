@@ -249,7 +249,7 @@ def transactions():
         pipe.set("b", "4")
         raises(redis.WatchError, "Watched variable changed", pipe.execute)
     equal(r.get("b"), "3")
-    equal(r.transaction(lambda pipe: pipe.incr("b"), "b"), [4])
+    equal(r.transaction(lambda pipe: (pipe.multi(), pipe.incr("b")), "b"), [4])
     equal([r.copy("b", "c"), r.move("c", 9), r.swapdb(0, 9)], [True, True, True])
     equal(r.get("c"), "4")
 
