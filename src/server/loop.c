@@ -85,6 +85,7 @@ static void take_signal(void *context)
             trace_write(&s->sink.trace, TRACE_NOTICE, "SIGHUP: the logfile is open anew");
         } else if (s->stop_signalled) {
             trace_write(&s->sink.trace, TRACE_WARNING, "A second signal: exiting at once");
+            trace_sink_hurry(&s->sink);
             _exit(EXIT_FAILURE);
         } else {
             trace_write(&s->sink.trace, TRACE_NOTICE, "Received SIG%s from process %u",

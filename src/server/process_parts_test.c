@@ -106,6 +106,65 @@ static size_t read_file(const char *path, char *text, size_t size)
     return count;
 }
 
+/* With the thread the same lines come in the same order, and reopening divides them as exactly. */
+static void check_thread(const char *path, const char *moved)
+{
+    char text[8192];
+    struct trace_sink sink;
+    struct buf problem = {0};
+    assert_true(trace_sink_open(&sink, path, &problem));
+    trace_write(&sink.trace, TRACE_NOTICE, "zeroth");
+    trace_sink_start(&sink);
+    for (int i = 0; i < 20; i++) trace_write(&sink.trace, TRACE_NOTICE, "before %02d", i);
+    trace_sink_hurry(&sink);
+    assert_true(read_file(path, text, sizeof text) > 0);
+    assert_non_null(strstr(text, "before 19\n"));
+    assert_int_equal(rename(path, moved), 0);
+    trace_write(&sink.trace, TRACE_NOTICE, "still before");
+    trace_sink_reopen(&sink);
+    for (int i = 0; i < 20; i++) trace_write(&sink.trace, TRACE_NOTICE, "after %02d", i);
+    trace_sink_close(&sink);
+    assert_true(read_file(moved, text, sizeof text) > 0);
+    assert_true(strstr(text, "zeroth") < strstr(text, "before 00"));
+    assert_true(strstr(text, "before 07") < strstr(text, "before 08"));
+    assert_non_null(strstr(text, "still before\n"));
+    assert_null(strstr(text, "after"));
+    assert_true(read_file(path, text, sizeof text) > 0);
+    assert_null(strstr(text, "before"));
+    assert_true(strstr(text, "after 18") < strstr(text, "after 19"));
+    buf_deinit(&problem);
+}
+
+/* A reader that does not read stalls nobody: what does not fit is dropped and counted, and what was
+ * taken comes when it reads again. */
+static void test_stalled_trace(void **state)
+{
+    (void)state;
+    enum { LINES = 20000 };
+    static char text[64 * LINES];
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    struct trace_sink sink;
+    struct buf problem = {0};
+    assert_true(trace_sink_open(&sink, "", &problem));
+    sink.descriptor = ends[1];
+    trace_sink_start(&sink);
+    for (int i = 0; i < LINES; i++) trace_write(&sink.trace, TRACE_NOTICE, "line %05d", i);
+    /* All of it came back: nobody has read a byte yet. */
+    size_t size = 0;
+    while (strstr(text, "the last line") == NULL) {
+        trace_write(&sink.trace, TRACE_NOTICE, "the last line");
+        assert_true(size < sizeof text - 1);
+        ssize_t got = read(ends[0], text + size, sizeof text - 1 - size);
+        assert_true(got > 0);
+        size += (size_t)got;
+    }
+    assert_non_null(strstr(text, "lines were dropped here\n"));
+    assert_null(strstr(text, "line 19999"));
+    trace_sink_close(&sink);
+    close(ends[0]);
+}
+
 /* Lines have the process, the time, the level's mark and the text; those below the level are not
  * written; after the file was moved away, reopening begins a new one. */
 static void test_trace_sink(void **state)
@@ -147,6 +206,10 @@ static void test_trace_sink(void **state)
     assert_true(read_file(path, text, sizeof text) > 0);
     assert_non_null(strstr(text, " * fourth\n"));
 
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(moved), 0);
+    check_thread(path, moved);
+
     assert_false(trace_sink_open(&sink, "/nonexistent/log", &problem));
     assert_int_equal(problem.size, strlen("logfile /nonexistent/log: No such file or directory"));
     buf_deinit(&problem);
@@ -160,7 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clock_follows), cmocka_unit_test(test_clock_set_back),
         cmocka_unit_test(test_worker),        cmocka_unit_test(test_worker_ends_with_its_job),
-        cmocka_unit_test(test_trace_sink),
+        cmocka_unit_test(test_trace_sink),    cmocka_unit_test(test_stalled_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,6 +177,7 @@ struct server *server_create(struct config *config, struct buf *problem)
         server_destroy(s);
         return NULL;
     }
+    trace_sink_start(&s->sink);
     create_engine(s);
     figures_measure_memory(s, 0);
     return s;

@@ -1,14 +1,60 @@
 #include "server/trace_sink.h"
 
 #include "base/check.h"
+#include "base/memory.h"
 #include "env/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { HURRY_SECONDS = 1, DROPPED_BYTES = 64 };
+
+struct trace_queue {
+    struct trace_sink *sink;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct buf waiting; /* both have their memory from the start */
+    struct buf writing; /* the thread's, while 'busy' */
+    uint64_t dropped;   /* lines, since the last time that this was said */
+    bool reopening;
+    size_t reopen_at; /* in 'waiting': what is behind goes to the new file */
+    bool busy;
+    bool ending;
+};
+
+/* A trace that cannot be written has nobody to be told to. */
+static void put(const struct trace_sink *sink, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(sink->descriptor, bytes, size);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return;
+        bytes += written;
+        size -= (size_t)written;
+    }
+}
+
+static void enqueue(struct trace_queue *q, struct slice line)
+{
+    pthread_mutex_lock(&q->mutex);
+    bool fits = q->waiting.size + line.size + DROPPED_BYTES <= TRACE_SINK_QUEUE_BYTES;
+    if (fits && q->dropped > 0)
+        buf_append_format(&q->waiting, "# %" PRIu64 " lines were dropped here\n", q->dropped);
+    if (fits) q->dropped = 0;
+    if (fits && q->waiting.size + line.size <= TRACE_SINK_QUEUE_BYTES)
+        buf_append(&q->waiting, line);
+    else q->dropped++;
+    CHECK(q->waiting.size <= TRACE_SINK_QUEUE_BYTES);
+    pthread_cond_broadcast(&q->changed);
+    pthread_mutex_unlock(&q->mutex);
+}
 
 static void write_line(void *context, enum trace_level level, const char *text)
 {
@@ -30,9 +76,8 @@ static void write_line(void *context, enum trace_level level, const char *text)
         size = sizeof line;
         line[size - 1] = '\n';
     }
-    /* A trace that cannot be written has nobody to be told to. */
-    ssize_t written = write(sink->descriptor, line, (size_t)size);
-    (void)written;
+    if (sink->queue != NULL) enqueue(sink->queue, (struct slice){line, (size_t)size});
+    else put(sink, line, (size_t)size);
 }
 
 static int open_path(const char *path)
@@ -52,15 +97,8 @@ bool trace_sink_open(struct trace_sink *sink, const char *path, struct buf *prob
     return false;
 }
 
-void trace_sink_close(struct trace_sink *sink)
+static void reopen(struct trace_sink *sink)
 {
-    if (sink->descriptor != STDOUT_FILENO) close(sink->descriptor);
-    sink->descriptor = STDOUT_FILENO;
-}
-
-void trace_sink_reopen(struct trace_sink *sink)
-{
-    if (sink->path[0] == '\0') return;
     int fresh = open_path(sink->path);
     if (fresh < 0) {
         trace_write(&sink->trace, TRACE_WARNING, "logfile %s: %s", sink->path, strerror(errno));
@@ -70,4 +108,107 @@ void trace_sink_reopen(struct trace_sink *sink)
     if (dup3(fresh, sink->descriptor, O_CLOEXEC) < 0)
         trace_write(&sink->trace, TRACE_WARNING, "logfile %s: %s", sink->path, strerror(errno));
     close(fresh);
+}
+
+/* What to do next: false at the end, when everything is written. */
+static bool take_work(struct trace_queue *q, bool *reopening, size_t *reopen_at)
+{
+    pthread_mutex_lock(&q->mutex);
+    q->busy = false;
+    pthread_cond_broadcast(&q->changed);
+    while (q->waiting.size == 0 && !q->reopening && !q->ending)
+        pthread_cond_wait(&q->changed, &q->mutex);
+    struct buf empty = q->writing;
+    q->writing = q->waiting;
+    q->waiting = empty;
+    q->waiting.size = 0;
+    *reopening = q->reopening;
+    *reopen_at = q->reopening ? q->reopen_at : q->writing.size;
+    q->reopening = false;
+    q->busy = q->writing.size > 0 || *reopening;
+    bool going = q->busy;
+    pthread_mutex_unlock(&q->mutex);
+    return going;
+}
+
+static void *write_lines(void *context)
+{
+    struct trace_queue *q = context;
+    bool reopening;
+    size_t before;
+    while (take_work(q, &reopening, &before)) {
+        CHECK(before <= q->writing.size);
+        put(q->sink, q->writing.data, before);
+        if (reopening) reopen(q->sink);
+        put(q->sink, q->writing.data + before, q->writing.size - before);
+    }
+    return NULL;
+}
+
+void trace_sink_start(struct trace_sink *sink)
+{
+    CHECK(sink->queue == NULL);
+    struct trace_queue *q = memory_allocate_zeroed(sizeof *q);
+    q->sink = sink;
+    buf_reserve(&q->waiting, TRACE_SINK_QUEUE_BYTES);
+    buf_reserve(&q->writing, TRACE_SINK_QUEUE_BYTES);
+    int result = pthread_mutex_init(&q->mutex, NULL);
+    CHECK(result == 0);
+    result = pthread_cond_init(&q->changed, NULL);
+    CHECK(result == 0);
+    sink->queue = q;
+    result = pthread_create(&q->thread, NULL, write_lines, q);
+    CHECK(result == 0);
+    pthread_setname_np(q->thread, "irmak-trace");
+}
+
+static void end_queue(struct trace_queue *q)
+{
+    pthread_mutex_lock(&q->mutex);
+    q->ending = true;
+    pthread_cond_broadcast(&q->changed);
+    pthread_mutex_unlock(&q->mutex);
+    int result = pthread_join(q->thread, NULL);
+    CHECK(result == 0);
+    pthread_cond_destroy(&q->changed);
+    pthread_mutex_destroy(&q->mutex);
+    buf_deinit(&q->waiting);
+    buf_deinit(&q->writing);
+    memory_free(q, sizeof *q);
+}
+
+void trace_sink_close(struct trace_sink *sink)
+{
+    if (sink->queue != NULL) end_queue(sink->queue);
+    sink->queue = NULL;
+    if (sink->descriptor != STDOUT_FILENO) close(sink->descriptor);
+    sink->descriptor = STDOUT_FILENO;
+}
+
+void trace_sink_hurry(struct trace_sink *sink)
+{
+    struct trace_queue *q = sink->queue;
+    struct timespec until;
+    if (q == NULL) return;
+    int64_t end_us = clock_unix_us() + HURRY_SECONDS * INT64_C(1000000);
+    until = (struct timespec){.tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000};
+    pthread_mutex_lock(&q->mutex);
+    while (q->busy || q->waiting.size > 0)
+        if (pthread_cond_timedwait(&q->changed, &q->mutex, &until) != 0) break;
+    pthread_mutex_unlock(&q->mutex);
+}
+
+void trace_sink_reopen(struct trace_sink *sink)
+{
+    struct trace_queue *q = sink->queue;
+    if (sink->path[0] == '\0') return;
+    if (q == NULL) {
+        reopen(sink);
+        return;
+    }
+    pthread_mutex_lock(&q->mutex);
+    q->reopening = true;
+    q->reopen_at = q->waiting.size;
+    pthread_cond_broadcast(&q->changed);
+    pthread_mutex_unlock(&q->mutex);
 }

@@ -188,6 +188,15 @@ static void wait_while_held(void)
     }
 }
 
+static void wait_while_stalled(void)
+{
+    struct fault_page *p = find_page();
+    while (p != NULL && __atomic_load_n(&p->stalled, __ATOMIC_ACQUIRE) != 0) {
+        __atomic_store_n(&p->waiting, 1, __ATOMIC_RELEASE);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
 ssize_t pread(int descriptor, void *bytes, size_t size, off_t offset)
 {
     ssize_t (*next)(int, void *, size_t, off_t) =
@@ -213,6 +222,7 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t size, off_t offset)
     ssize_t (*next)(int, const void *, size_t, off_t) =
         (ssize_t(*)(int, const void *, size_t, off_t))original("pwrite");
     if (!is_tracked(descriptor)) return next(descriptor, bytes, size, offset);
+    wait_while_stalled();
     pthread_mutex_lock(&lock);
     ssize_t result = -1;
     bool struck = strikes(FAULT_WRITE, NULL, descriptor);
@@ -232,6 +242,7 @@ int fdatasync(int descriptor)
 {
     int (*next)(int) = (int (*)(int))original("fdatasync");
     if (!is_tracked(descriptor)) return next(descriptor);
+    wait_while_stalled();
     pthread_mutex_lock(&lock);
     int result = -1;
     if (strikes(FAULT_SYNC, NULL, descriptor)) {
@@ -249,6 +260,7 @@ int fdatasync(int descriptor)
 int fsync(int descriptor)
 {
     int (*next)(int) = (int (*)(int))original("fsync");
+    wait_while_stalled();
     pthread_mutex_lock(&lock);
     int result = strikes(FAULT_SYNC_NAMES, "names", -1) ? -1 : next(descriptor);
     pthread_mutex_unlock(&lock);
