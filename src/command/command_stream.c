@@ -43,6 +43,7 @@ static void append(struct command_context *c, const struct store_key *key,
                    const struct idempotent_message *message)
 {
     struct effect e;
+    e.event = EVENT_OF_KIND;
     e.key = *key;
     if (message->given) {
         e.kind = EFFECT_STREAM_APPEND_ONCE;

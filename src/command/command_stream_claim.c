@@ -197,6 +197,7 @@ enum outcome command_xclaim(struct command_context *c)
         begin_claiming(&claiming);
         if (stream_id_compare(options.last_id, stream_group_last_delivered(claiming.group)) > 0)
             db_change(c->db, &(struct effect){.kind = EFFECT_GROUP_SET_ID,
+                                              .event = EVENT_NONE,
                                               .key = claiming.key,
                                               .group_set_id = {c->arguments[2], options.last_id,
                                                                STREAM_ENTRIES_READ_EXACT}});

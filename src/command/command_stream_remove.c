@@ -23,15 +23,19 @@ struct removal {
     const struct stream_group *group; /* XACKDEL: whose pending entries are acknowledged */
     struct stream_ids acknowledged;   /* the run: pending entries that go from the group */
     struct stream_ids removed;        /* the run: entries that go from the stream */
+    bool says_xdel;                   /* the run has the first entry that goes */
+    bool said_xdel;                   /* a run before it had */
 };
 
 /* ---- effects ---- */
 
+/* event: EVENT_NONE when the request has said already what becomes of the stream. */
 static void delete_entries(struct command_context *c, const struct store_key *key,
-                           const struct stream_ids *ids)
+                           const struct stream_ids *ids, enum event event)
 {
     if (ids->count == 0) return;
     db_change(c->db, &(struct effect){.kind = EFFECT_STREAM_DELETE,
+                                      .event = event,
                                       .key = *key,
                                       .stream_delete = {ids->items, ids->count}});
 }
@@ -96,7 +100,7 @@ static void drop_references_before(struct command_context *c, const struct store
 
 /* Up to 'count' entries of the range go, those that no group refers to. Returns how many. */
 static uint64_t remove_unreferenced(struct command_context *c, const struct store_key *key,
-                                    struct stream_range range, uint64_t count)
+                                    struct stream_range range, uint64_t count, enum event event)
 {
     const struct stream *stream;
     struct stream_id page[TRIM_PAGE];
@@ -113,7 +117,7 @@ static uint64_t remove_unreferenced(struct command_context *c, const struct stor
         more = more && stream_id_increment(&list.range.first);
     }
     uint64_t removed = ids.count;
-    delete_entries(c, key, &ids);
+    delete_entries(c, key, &ids, event);
     stream_ids_deinit(&ids);
     return removed;
 }
@@ -141,8 +145,9 @@ static uint64_t trim_acknowledged(struct command_context *c, const struct store_
     uint64_t removed = trim_before(c, key, prefix, stream_count(stream, before, UINT64_MAX));
     CHECK(removed <= count);
     if (removed == count || stream_id_compare(prefix, end) > 0) return removed;
-    return removed +
-           remove_unreferenced(c, key, (struct stream_range){prefix, end}, count - removed);
+    struct stream_range rest = {prefix, end};
+    enum event event = removed > 0 ? EVENT_NONE : EVENT_XTRIM;
+    return removed + remove_unreferenced(c, key, rest, count - removed, event);
 }
 
 uint64_t remove_by_trim(struct command_context *c, const struct store_key *key,
@@ -192,7 +197,7 @@ enum outcome command_xdel(struct command_context *c)
         uint64_t length = stream_length(stream);
         for (size_t i = 0; i < asked.count; i++)
             if (stream_contains(stream, asked.items[i])) stream_ids_add(&present, asked.items[i]);
-        delete_entries(c, &key, &present);
+        delete_entries(c, &key, &present, EVENT_XDEL);
         /* An ID that was named twice was deleted once: the length knows. */
         reply_integer(c->reply, (int64_t)(length - stream_length(stream)));
     }
@@ -206,7 +211,9 @@ static void apply_run(struct removal *r)
     if (r->group != NULL) acknowledge(r->c, &r->key, stream_group_name(r->group), &r->acknowledged);
     if (r->references == REFERENCES_DELETE && r->removed.count > 0)
         drop_references(r->c, &r->key, r->stream, &r->removed);
-    delete_entries(r->c, &r->key, &r->removed);
+    delete_entries(r->c, &r->key, &r->removed, r->says_xdel ? EVENT_XDEL : EVENT_NONE);
+    if (r->says_xdel) r->said_xdel = true;
+    r->says_xdel = false;
     r->acknowledged.count = 0;
     r->removed.count = 0;
 }
@@ -216,13 +223,20 @@ static void apply_before(struct removal *r, const struct stream_ids *run, struct
     if (run->count > 0 && stream_id_compare(id, run->items[run->count - 1]) <= 0) apply_run(r);
 }
 
+/* The first entry that goes makes its run say so, and no other run does. */
+static void remove_entry(struct removal *r, struct stream_id id)
+{
+    stream_ids_add(&r->removed, id);
+    if (!r->said_xdel) r->says_xdel = true;
+}
+
 /* What becomes of one ID of XDELEX: -1 no such entry, 1 deleted, 2 some group refers to it. */
 static int delete_id(struct removal *r, struct stream_id id)
 {
     apply_before(r, &r->removed, id);
     if (r->stream == NULL || !stream_contains(r->stream, id)) return -1;
     if (r->references == REFERENCES_ACKED && stream_is_referenced(r->stream, id, NULL)) return 2;
-    stream_ids_add(&r->removed, id);
+    remove_entry(r, id);
     return 1;
 }
 
@@ -239,7 +253,8 @@ static int acknowledge_id(struct removal *r, struct stream_id id)
         stream_is_referenced(r->stream, id, r->group))
         return 2;
     /* DELREF: what other groups have pending goes even when the entry is gone already. */
-    if (present || r->references == REFERENCES_DELETE) stream_ids_add(&r->removed, id);
+    if (present) remove_entry(r, id);
+    else if (r->references == REFERENCES_DELETE) stream_ids_add(&r->removed, id);
     return 1;
 }
 

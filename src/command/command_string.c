@@ -107,6 +107,7 @@ enum outcome command_append(struct command_context *c)
         .kind = EFFECT_STRING_APPEND, .key = key, .string_append = {.value = addition}};
     if (!present) {
         effect.kind = EFFECT_STRING_SET;
+        effect.event = EVENT_APPEND;
         effect.string_set =
             (struct effect_string_set){.value = addition, .expiry_ms = EFFECT_EXPIRY_NONE};
     }
@@ -201,6 +202,7 @@ enum outcome command_incrbyfloat(struct command_context *c)
     struct slice sum = {text, size};
     db_change(c->db,
               &(struct effect){.kind = EFFECT_STRING_SET,
+                               .event = EVENT_INCRBYFLOAT,
                                .key = key,
                                .string_set = {.value = sum, .expiry_ms = EFFECT_EXPIRY_KEEP}});
     reply_bulk(c->reply, sum);

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "db/event_queue.h"
 #include "db/replay.h"
 #include "db/snapshots.h"
 #include "db/touch.h"
@@ -45,6 +46,7 @@ struct db {
     lsn_t all_changed[DATABASES_COUNT];      /* newest change of all keys: FLUSHDB */
 
     struct watched watched;
+    struct event_queue events;
     size_t frame_bytes_max; /* beyond which a batch gets no further part that writes */
 
     enum db_watching watching;
@@ -81,6 +83,7 @@ struct db *db_open(const struct db_options *options, struct wal_recovery *recove
     uint64_t store_seed = random_next(&seeds);
     db->store = store_create(value_types, TYPES_COUNT, store_seed);
     db->watched.store = db->store;
+    db->events.store = db->store;
     db->frame_bytes_max = options->transaction_bytes_max == 0 ? FRAME_TRANSACTION_BYTES_MAX
                                                               : options->transaction_bytes_max;
     db->target = (struct effect_target){db->store, options->stream_block};
@@ -120,6 +123,7 @@ void db_close(struct db *db)
     if (db->changed != NULL) memory_free(db->changed, CHANGED_KEYS * sizeof(lsn_t));
     store_destroy(db->store);
     buf_deinit(&db->moved);
+    buf_deinit(&db->events.bytes);
     buf_deinit(&db->touched);
     buf_deinit(&db->touched_name);
     memory_free(db, sizeof *db);
@@ -487,6 +491,7 @@ static void save_moved_keys(struct db *db, lsn_t lsn)
 static void log_and_apply(struct db *db, const struct effect *e, bool expiry)
 {
     if (db->watched.keys_count > 0) note_watched(db, e, expiry);
+    if (db->events.sink.classes != 0) event_queue_add(&db->events, e, expiry, db->now_ms);
     if (db->wal != NULL) {
         if (db->frame == NULL) db->frame = wal_frame_begin(db->wal);
         effect_encode(e, db->frame);
@@ -552,12 +557,22 @@ lsn_t db_commit(struct db *db, bool *changed)
     if (db->moved.size > 0) save_moved_keys(db, wal_appended_lsn(db->wal));
     db->batch_open = false;
     *changed = db->batch_changed;
+    if (db->events.bytes.size > 0) event_queue_deliver(&db->events, db_appended_lsn(db));
     return db->batch_depends_on;
 }
 
 bool db_writable(const struct db *db)
 {
     return db->wal == NULL || wal_has_room(db->wal);
+}
+
+/* ---- keyspace events ---- */
+
+void db_listen(struct db *db, const struct event_sink *sink)
+{
+    CHECK(!db->batch_open);
+    CHECK(sink == NULL || (sink->classes != 0 && sink->take != NULL));
+    db->events.sink = sink == NULL ? (struct event_sink){0} : *sink;
 }
 
 /* ---- watched keys ---- */

@@ -86,6 +86,7 @@ bool effect_decode(struct effect *e, struct reader *in, const struct store *stor
     const struct effect_ops *ops = effect_ops_find(code);
     if (ops == NULL) return false;
     e->kind = ops->kind;
+    e->event = EVENT_OF_KIND;
     return ops->decode(e, in, scratch);
 }
 

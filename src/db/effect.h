@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "db/effect_bodies.h"
+#include "db/event.h"
 
 enum effect_kind {
 #define EFFECT(code, NAME, name) EFFECT_##NAME = (code),
@@ -19,6 +20,7 @@ enum effect_kind {
 
 struct effect {
     enum effect_kind kind;
+    enum event event; /* said instead of what the kind says; not in the log (see event.h) */
     struct store_key key;
     union {
 #define EFFECT(code, NAME, name) struct effect_##name name;

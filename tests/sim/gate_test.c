@@ -2,6 +2,7 @@
  * the flush moved by hand. */
 #include "base/limits.h"
 #include "base/memory.h"
+#include "db/event.h"
 #include "machine.h"
 
 #include <setjmp.h>
@@ -347,6 +348,50 @@ static void test_transaction_frame_is_bounded(void **state)
     close_rig(r);
 }
 
+enum { HEARD_MAX = 8 };
+
+struct heard {
+    const struct db *db;
+    lsn_t lsns[HEARD_MAX];
+    size_t count;
+};
+
+static void hear(void *context, const struct key_event *e)
+{
+    struct heard *heard = context;
+    assert_true(heard->count < HEARD_MAX);
+    assert_int_equal(e->lsn, db_appended_lsn(heard->db)); /* the batch has its place in the log */
+    assert_true(e->lsn > db_durable_lsn(heard->db));
+    heard->lsns[heard->count++] = e->lsn;
+}
+
+/* A keyspace event has the LSN of its batch, which is not durable yet: of each command, of an EXEC
+ * as a whole, of the keys that expire in a tick. */
+static void test_events_have_the_lsn(void **state)
+{
+    (void)state;
+    struct rig *r = open_rig(WAL_SYNC_ALWAYS);
+    struct heard heard = {.db = r->machine.db};
+    const unsigned classes = EVENT_CLASS_STRING | EVENT_CLASS_EXPIRED;
+    db_listen(r->machine.db, &(struct event_sink){&heard, classes, hear});
+    machine_send(&r->machine, 0, "SET a 1 PX 10");
+    machine_send(&r->machine, 0, "SET b 1 PX 10");
+    machine_send(&r->machine, 0, "MULTI");
+    machine_send(&r->machine, 0, "INCR c");
+    machine_send(&r->machine, 0, "INCR c");
+    machine_send(&r->machine, 0, "EXEC");
+    step(r);
+    flush(r);
+    assert_int_equal(db_durable_lsn(r->machine.db), 3);
+    r->machine.now_us += 20 * 1000;
+    step(r);
+    const lsn_t expected[] = {1, 2, 3, 3, 4, 4};
+    assert_int_equal(heard.count, sizeof expected / sizeof *expected);
+    assert_memory_equal(heard.lsns, expected, sizeof expected);
+    flush(r);
+    close_rig(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_writers_wait_for_the_log),
         cmocka_unit_test(test_weaker_policies),
         cmocka_unit_test(test_transaction_frame_is_bounded),
+        cmocka_unit_test(test_events_have_the_lsn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
