@@ -138,14 +138,18 @@ enum disk_status segment_make_spare(struct disk *disk, uint64_t number, uint64_t
     status = fill(file, disk, size);
     if (status == DISK_OK) status = o->sync(file);
     o->close(disk->context, file);
-    if (status == DISK_OK) status = o->rename(disk->context, unfinished.text, finished.text);
-    if (status == DISK_OK) return o->sync_names(disk->context);
-    /* Gives the space back; if even that fails, recovery removes the file. */
-    (void)o->remove(disk->context, unfinished.text);
+    const char *name = unfinished.text;
+    if (status == DISK_OK) status = o->rename(disk->context, name, finished.text);
+    if (status == DISK_OK) {
+        name = finished.text;
+        status = o->sync_names(disk->context);
+    }
+    /* Gives the space back; if even that fails, recovery removes or takes the file. */
+    if (status != DISK_OK) (void)o->remove(disk->context, name);
     return status;
 }
 
-/* A spare keeps its name until its header is overwritten under it, so the name comes first. */
+/* The new name is on stable storage before anybody may overwrite the header under it. */
 enum disk_status segment_recycle(struct disk *disk, const char *name, uint64_t number)
 {
     const struct disk_operations *o = disk->operations;

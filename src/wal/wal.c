@@ -528,9 +528,13 @@ static void count_publishing(struct wal *w, const struct wal_flush *f)
     doom_surplus(w);
 }
 
-/* The disk is full and nothing was written: the same batch is tried again later. */
+/* The disk is full and nothing of the batch was written: it is tried again later. What was written
+ * before it has been synced (roll), whatever the policy: a snapshot of that can be named. */
 static void park(struct wal *w)
 {
+    CHECK(w->flush.rolling && !w->writer.unsynced);
+    w->synced_lsn = w->written_lsn;
+    if (w->synced_lsn > w->durable_lsn) w->durable_lsn = w->synced_lsn;
     if (!w->parked)
         trace_write(w->trace, TRACE_WARNING,
                     "log: no space for a new segment; writes wait until there is");

@@ -533,11 +533,21 @@ static void flush_to_parking(struct wal_owner *o)
     assert_false(wal_has_room(o->wal));
 }
 
-/* On a full disk a batch waits for a segment; a snapshot that was whole before is named all the
- * same, the log that it makes needless becomes the segment, and not a byte of space was needed. */
-static void test_full_disk_frees_itself(void **state)
+/* From now on batches are not synced: one more is only written. */
+static void write_unsynced(struct wal_owner *o)
 {
-    (void)state;
+    wal_set_policy(o->wal, WAL_SYNC_NO);
+    o->always = false;
+    owner_append(o);
+    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
+    assert_non_null(f);
+    wal_flush_run(f);
+    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    assert_true(wal_synced_lsn(o->wal) < wal_appended_lsn(o->wal));
+}
+
+static void free_itself(enum wal_policy policy)
+{
     struct wal_owner *o = memory_allocate(sizeof(*o));
     struct sim_disk *disk = sim_disk_create(1);
     uint64_t lost;
@@ -549,13 +559,15 @@ static void test_full_disk_frees_itself(void **state)
     }
     for (int j = 0; j < 20; j++) write_batch(o);
     write_to_the_end(o);
+    if (policy != WAL_SYNC_ALWAYS) write_unsynced(o);
     for (int i = 0; i < 40 && !o->naming; i++) owner_move_snapshot(o);
     assert_true(o->naming);
-    lsn_t durable = wal_durable_lsn(o->wal), appended = append_much(o);
+    lsn_t written = wal_appended_lsn(o->wal), appended = append_much(o);
     uint64_t number = wal_snapshot_newest(o->wal)->number;
     fill_disk(disk, 2 * DISK_BLOCK_BYTES);
     flush_to_parking(o);
     assert_int_equal(wal_snapshot_newest(o->wal)->number, number);
+    assert_int_equal(wal_synced_lsn(o->wal), written);
 
     assert_int_equal(wal_flush_due_ms(o->wal), 0);
     struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
@@ -563,7 +575,8 @@ static void test_full_disk_frees_itself(void **state)
     wal_flush_run(f);
     assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
     assert_int_equal(wal_snapshot_newest(o->wal)->number, number + 1);
-    assert_int_equal(wal_durable_lsn(o->wal), durable);
+    assert_int_equal(wal_synced_lsn(o->wal), written);
+    assert_int_equal(wal_durable_lsn(o->wal), policy == WAL_SYNC_ALWAYS ? written : appended);
     assert_false(wal_has_room(o->wal));
     assert_null(wal_flush_begin(o->wal, o->now_ms));
     owner_move_snapshot(o);
@@ -575,7 +588,7 @@ static void test_full_disk_frees_itself(void **state)
     wal_spare_run(s);
     assert_int_equal(wal_spare_end(o->wal, s, o->now_ms), DISK_OK);
     assert_true(owner_flush(o));
-    assert_true(wal_durable_lsn(o->wal) >= appended);
+    assert_true(wal_synced_lsn(o->wal) >= appended);
     assert_true(wal_has_room(o->wal));
     struct wal_figures figures;
     wal_measure(o->wal, &figures);
@@ -587,6 +600,52 @@ static void test_full_disk_frees_itself(void **state)
     owner_die(o);
     sim_disk_destroy(disk);
     memory_free(o, sizeof(*o));
+}
+
+/* On a full disk a batch waits for a segment; a snapshot that was whole before is named all the
+ * same, the log that it makes needless becomes the segment, and not a byte of space was needed. */
+static void test_full_disk_frees_itself(void **state)
+{
+    (void)state;
+    free_itself(WAL_SYNC_ALWAYS);
+}
+
+/* The same when the snapshot holds what was only written: the step that met the full disk had
+ * synced it, and there may be no other sync before there is space. */
+static void test_full_disk_frees_itself_unsynced(void **state)
+{
+    (void)state;
+    free_itself(WAL_SYNC_NO);
+}
+
+static void count_spares(void *context, struct slice name, uint64_t size)
+{
+    enum segment_kind kind;
+    uint64_t number;
+    (void)size;
+    *(unsigned *)context += segment_parse_name(name, &kind, &number) && kind != SEGMENT_LOG;
+}
+
+/* A spare that cannot be made leaves nothing behind, whichever call it is that finds the disk full:
+ * it is tried each second. */
+static void test_failed_spare_leaves_nothing(void **state)
+{
+    (void)state;
+    bool met = true;
+    for (uint64_t call = 1; met; call++) {
+        unsigned files = 0;
+        struct sim_disk *disk = sim_disk_create(1);
+        struct disk *d = sim_disk_disk(disk);
+        sim_disk_set_faults(disk, &(struct sim_faults){.fail_at = call, .fail_status = DISK_FULL});
+        enum disk_status status = segment_make_spare(d, 1, OWNER_SEGMENT_BYTES);
+        met = sim_disk_fault_met(disk);
+        sim_disk_set_faults(disk, &(struct sim_faults){0});
+        assert_int_equal(status, met ? DISK_FULL : DISK_OK);
+        assert_int_equal(d->operations->list(d->context, count_spares, &files), DISK_OK);
+        assert_int_equal(files, met ? 0 : 1);
+        assert_in_range(call, 1, CALLS_MAX);
+        sim_disk_destroy(disk);
+    }
 }
 
 /* A snapshot that holds something of the waiting batch waits with it. */
@@ -632,6 +691,8 @@ int main(void)
         cmocka_unit_test(test_spares_at_a_start),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_full_disk_frees_itself),
+        cmocka_unit_test(test_full_disk_frees_itself_unsynced),
+        cmocka_unit_test(test_failed_spare_leaves_nothing),
         cmocka_unit_test(test_full_disk_names_nothing_unsynced),
     };
     return cmocka_run_group_tests_name("wal_recycle", tests, NULL, NULL);
