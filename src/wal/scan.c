@@ -71,21 +71,27 @@ static bool all_zero(struct slice bytes)
     return bytes.data[0] == 0 && memcmp(bytes.data, bytes.data + 1, bytes.size - 1) == 0;
 }
 
-/* Where that what this segment wrote into the block, and behind it, ends; 0: nothing did. */
-static uint64_t written_end(const struct scan *s, uint64_t offset, struct slice block)
+/* Whether the block begins with a header that this segment wrote there. Fills *h in any case. */
+static bool header_ours(const struct scan *s, uint64_t offset, struct slice block,
+                        struct batch_header *h)
 {
-    struct batch_header h;
-    bool whole = batch_read_header(block, s->header.salt, &h);
-    bool ours = whole && h.offset == offset && h.epoch == s->header.epoch;
+    bool whole = batch_read_header(block, s->header.salt, h);
+    return whole && h->offset == offset && h->epoch == s->header.epoch;
+}
+
+/* Where what this segment wrote from the block on ends; 0: nothing says that it wrote there. */
+static uint64_t written_end(const struct scan *s, uint64_t offset, const struct batch_header *h,
+                            bool ours)
+{
     if (!ours && s->header.recycled) {
         /* Damaged: what an earlier life left here has neither this hash nor this LSN. */
-        bool next = h.previous_hash == s->chain_hash ||
-                    (h.first_lsn == s->expected_lsn && h.epoch == s->header.epoch);
+        bool next = h->previous_hash == s->chain_hash ||
+                    (h->first_lsn == s->expected_lsn && h->epoch == s->header.epoch);
         if (offset != s->offset || !next) return 0;
     }
     uint64_t left = s->reader.size - offset;
-    if (!ours || !s->header.recycled || h.size > left) return offset + DISK_BLOCK_BYTES;
-    return offset + batch_padded_size(h.size);
+    if (!ours || !s->header.recycled || h->size > left) return offset + DISK_BLOCK_BYTES;
+    return offset + batch_padded_size(h->size);
 }
 
 enum disk_status scan_prove(struct scan *s, lsn_t lsn, struct scan_proof *proof)
@@ -99,10 +105,10 @@ enum disk_status scan_prove(struct scan *s, lsn_t lsn, struct scan_proof *proof)
         if (status != DISK_OK) return status;
         if (block.size < DISK_BLOCK_BYTES) break;
         if (all_zero(block)) continue;
-        uint64_t end = written_end(s, offset, block);
+        bool ours = header_ours(s, offset, block, &h);
+        uint64_t end = written_end(s, offset, &h, ours);
         if (end > proof->torn_end) proof->torn_end = end;
-        if (!batch_read_header(block, s->header.salt, &h)) continue;
-        if (h.offset != offset || h.epoch != s->header.epoch || h.synced_lsn < lsn) continue;
+        if (!ours || h.synced_lsn < lsn) continue;
         proof->found = true;
         proof->offset = offset;
         proof->synced_lsn = h.synced_lsn;
