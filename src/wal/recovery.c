@@ -17,7 +17,7 @@ struct listed {
     enum segment_kind kind;
     uint64_t number;
     uint64_t size;
-    bool in_log; /* one of the segments that make the log */
+    bool needed; /* a segment of the log, or a spare */
 };
 
 struct listed_snapshot {
@@ -235,7 +235,7 @@ static enum wal_open_status find_chain(struct recovery *r, struct chain *c)
         if (!header_fits(r, &h, next))
             return corrupt(r, number, "does not fit to the segments around it");
         chain_add(c, &h);
-        inventory_find(r->inventory, number)->in_log = true;
+        inventory_find(r->inventory, number)->needed = true;
         if (number == r->manifest.oldest) break;
         if (h.previous_number < r->manifest.oldest)
             return corrupt(r, number, "does not fit to the oldest segment in the manifest");
@@ -491,7 +491,7 @@ static void adopt_spares(struct recovery *r)
         if (f->kind != SEGMENT_SPARE || f->size != r->options->segment_bytes) continue;
         if (f->number == 0 || r->spares.count == SPARES_MAX) continue;
         spares_add(&r->spares, f->number);
-        f->in_log = true;
+        f->needed = true;
     }
 }
 
@@ -611,15 +611,15 @@ static bool recycle(struct recovery *r, const struct listed *f)
     return true;
 }
 
-/* What no log needs: segments that were superseded or never activated, files that were being made,
- * spares of another size, snapshots that are not whole or not named. Failing to remove one costs
- * space, nothing else. */
-static void remove_leftovers(struct recovery *r)
+/* Recycles or removes what no log needs: segments that were superseded or never activated, files
+ * that were being made, spares of another size, snapshots that are not whole or not named. Failing
+ * to costs space, nothing else. */
+static void clear_leftovers(struct recovery *r)
 {
     struct disk *disk = r->options->disk;
     for (size_t i = 0; i < r->inventory->count; i++) {
         const struct listed *f = &r->inventory->files[i];
-        if (f->in_log || recycle(r, f)) continue;
+        if (f->needed || recycle(r, f)) continue;
         struct segment_name name = segment_name(f->kind, f->number);
         (void)disk->operations->remove(disk->context, name.text);
     }
@@ -654,7 +654,7 @@ static enum disk_status start_segment(struct recovery *r, struct writer *w, stru
     if (status != DISK_OK) return status;
     if (lent) spares_take(&r->spares, plan.spare);
     if (superseded) {
-        inventory_find(r->inventory, r->newest.number)->in_log = false;
+        inventory_find(r->inventory, r->newest.number)->needed = false;
         generations_drop_newest(&r->generations);
     }
     generations_add_segment(&r->generations, w->header.number, w->header.first_lsn, w->size);
@@ -677,7 +677,7 @@ enum disk_status recovery_restart(struct recovery *r, struct writer *w)
         else if (status == DISK_OK) status = DISK_FAILED;
         if (opened != SCAN_OPEN_DISK) scan_close(&s);
     }
-    if (status == DISK_OK) remove_leftovers(r);
+    if (status == DISK_OK) clear_leftovers(r);
     else disk_failed(r, "opening a new segment", status);
     return status;
 }

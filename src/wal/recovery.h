@@ -15,8 +15,8 @@
  *   5. Until here nothing was changed. recovery_restart then writes a new segment (new salt, next
  *      epoch) that begins after the last batch which is proven to be on stable storage: what is
  *      behind it was read, but perhaps only from the cache of the disk, and is copied. A newest
- *      segment that is less than half full is copied whole and then removed, so that a server that
- *      is started often does not leave a trail of nearly empty segments.
+ *      segment that is at most half full is copied whole and is then no longer needed, so that a
+ *      server that is started often does not leave a trail of nearly empty segments.
  *
  * Input is never trusted: every size is compared with the file before it is used, every loop ends
  * with the file or the directory, and memory is bounded by the largest file. */

@@ -136,8 +136,8 @@ struct wal_flush_times wal_flush_times(const struct wal_flush *f);
 
 /* Moves durable_lsn. Not DISK_OK: the log is dead, for ever; the process must stop acknowledging.
  * A full disk is not that: if the batch needs a segment that cannot be made, it is kept, DISK_OK is
- * returned, no LSN moves, wal_has_room is false, and wal_flush_begin lends the same flush again a
- * second later. */
+ * returned, no LSN of it moves (those before it are synced then), wal_has_room is false, and
+ * wal_flush_begin lends the same flush again a second later. */
 enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f);
 
 /* When wal_flush_begin should next be called although nothing was appended (idle marker, sync that
@@ -149,7 +149,7 @@ int64_t wal_flush_due_ms(const struct wal *w);
 struct wal_spare;
 /* NULL: enough spares, or one is being made, or the disk was full within the last second. */
 struct wal_spare *wal_spare_begin(struct wal *w, int64_t now_ms);
-void wal_spare_run(struct wal_spare *s); /* zero-fills; slow; on any one other thread */
+void wal_spare_run(struct wal_spare *s); /* slow: it fills a file; on any one other thread */
 enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_ms);
 
 /* The disk was full for a snapshot: spare jobs remove what waits only to be recycled. */
