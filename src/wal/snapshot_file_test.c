@@ -100,6 +100,12 @@ static enum disk_status rename_file(void *context, const char *from, const char 
     return fails(f) ? DISK_FAILED : f->through->rename(context, from, to);
 }
 
+static enum disk_status sync_names(void *context)
+{
+    struct fixture *f = the_fixture;
+    return fails(f) ? DISK_FULL : f->through->sync_names(context);
+}
+
 static uint64_t running_clock(void *context)
 {
     struct fixture *f = the_fixture;
@@ -122,6 +128,7 @@ static int setup(void **state)
     f->operations.write = write_file;
     f->operations.sync = sync_file;
     f->operations.rename = rename_file;
+    f->operations.sync_names = sync_names;
     f->operations.now_ns = running_clock;
     f->disk = (struct disk){.operations = &f->operations, .context = f->real->context};
     the_fixture = f;
@@ -369,8 +376,8 @@ static void count_files(void *context, struct slice name, uint64_t size)
     *(unsigned *)context += size > 0;
 }
 
-/* Each call fails once while a snapshot of 20 MiB is written: it has failed, and its file is gone
- * unless only its removal or the syncing of its name failed. */
+/* Each call fails once while a snapshot of 20 MiB is written: it has failed, and its file is
+ * gone, under either name: on a full disk the next one needs its space. */
 static void test_write_fails(void **state)
 {
     struct fixture *f = *state;

@@ -248,9 +248,14 @@ static enum disk_status name_file(struct snapshot_writer *w)
     enum disk_status status = o->sync(w->file);
     o->close(w->disk->context, w->file);
     w->file = NULL;
-    if (status == DISK_OK) status = o->rename(w->disk->context, unfinished.text, whole.text);
-    if (status == DISK_OK) return o->sync_names(w->disk->context);
-    (void)o->remove(w->disk->context, unfinished.text); /* if not, the next start does */
+    const char *name = unfinished.text;
+    if (status == DISK_OK) status = o->rename(w->disk->context, name, whole.text);
+    if (status == DISK_OK) {
+        name = whole.text;
+        status = o->sync_names(w->disk->context);
+    }
+    /* If it cannot be removed, the next start does. */
+    if (status != DISK_OK) (void)o->remove(w->disk->context, name);
     return status;
 }
 
