@@ -6,10 +6,10 @@
  * change is applied, because a flush touches only keys that are there. It costs one hash table
  * lookup for each change while anybody watches anything, and a comparison while nobody does.
  *
- * What counts as a change is what Redis counts (db.c: breaks_watches): the value, its deadline, its
- * coming and going, but not what happens inside consumer groups. A key whose deadline passes has
- * changed when EXEC comes, removed or not; one whose deadline had passed when WATCH came was absent
- * then, so its removal is no change ('expired').
+ * What counts as a change is what Redis counts (touch.h: effect_breaks_watches): the value, its
+ * deadline, its coming and going, but not what happens inside consumer groups. A key whose deadline
+ * passes has changed when EXEC comes, removed or not; one whose deadline had passed when WATCH came
+ * was absent then, so its removal is no change ('expired').
  *
  * It never knows clients or commands. Private to db/, but for struct watcher, which lives in
  * command/client.h, and is all zero when it watches nothing.

@@ -653,14 +653,14 @@ bool wal_has_room(const struct wal *w)
 void wal_request_sync(struct wal *w, lsn_t lsn)
 {
     CHECK(lsn <= w->appended_lsn);
-    CHECK(!w->frame_open);
+    CHECK(w->wanted_lsn <= w->appended_lsn);
     if (lsn > w->wanted_lsn) w->wanted_lsn = lsn;
 }
 
 void wal_set_policy(struct wal *w, enum wal_policy policy)
 {
     CHECK(w->durable_lsn >= w->synced_lsn);
-    CHECK(!w->frame_open);
+    CHECK(w->durable_lsn <= w->appended_lsn);
     w->policy = policy;
     if (policy != WAL_SYNC_ALWAYS && w->status == DISK_OK) w->durable_lsn = w->appended_lsn;
 }

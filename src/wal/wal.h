@@ -159,12 +159,14 @@ void wal_give_space_back(struct wal *w);
  * execute, and they resume when this becomes true again. */
 bool wal_has_room(const struct wal *w);
 
-/* Whatever the policy, the log is synced up to this LSN as soon as can be (WAITAOF). */
+/* Whatever the policy, the log is synced up to this LSN as soon as can be (WAITAOF). The frame that
+ * is open, as in EXEC, has none yet. */
 void wal_request_sync(struct wal *w, lsn_t lsn);
 
 /* From a weaker policy to 'always', durable_lsn stands still until everything that was only written
  * is synced too; wal_flush_due_ms asks for that flush at once. Whoever must know when that has
- * happened (CONFIG SET) waits until wal_synced_lsn has reached the present wal_appended_lsn. */
+ * happened (CONFIG SET) waits until wal_synced_lsn has reached the present wal_appended_lsn.
+ * An open frame, as in EXEC, goes by the policy at its end. */
 void wal_set_policy(struct wal *w, enum wal_policy policy);
 
 /* ---- snapshots: see snapshot.h for how one is written ---- */
