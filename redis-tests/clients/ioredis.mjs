@@ -40,6 +40,23 @@ test('connects_with_name_and_database_and_unix_socket', async () => {
   equal(await local.echo('unix'), 'unix');
 });
 
+test('transactions', async () => {
+  const other = connect();
+  for (const r of [three, two]) {
+    await r.flushall();
+    equal(await r.multi().set('a', '1').incr('a').xadd('s', '1-1', 'f', 'v').exec(),
+      [[null, 'OK'], [null, 2], [null, '1-1']]);
+    const [, [error], [, last]] = await r.multi().set('a', 'text').incr('a').get('a').exec();
+    check(error instanceof ReplyError && /not an integer/.test(error.message));
+    equal(last, 'text');
+    await r.watch('a');
+    await other.set('a', 'other');
+    equal(await r.multi().set('a', 'mine').exec(), null);
+    await rejects(ReplyError, 'EXECABORT', r.multi().call('NOSUCH').set('a', 'never').exec());
+    equal(await r.get('a'), 'other');
+  }
+});
+
 test('set_with_all_options', async () => {
   for (const r of [three, two]) {
     await r.flushall();

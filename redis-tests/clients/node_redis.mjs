@@ -1,6 +1,8 @@
 // node-redis 6 against the server on $IRMAK_PORT: RESP3 (its default) and RESP2.
 import { randomBytes } from 'node:crypto';
-import { createClient, ErrorReply, RESP_TYPES, SocketClosedUnexpectedlyError } from 'redis';
+import {
+  createClient, ErrorReply, MultiErrorReply, RESP_TYPES, SocketClosedUnexpectedlyError, WatchError,
+} from 'redis';
 import { IS_IRMAK, PORT, UNIX, check, equal, eventually, rejects, run, test } from './cases.mjs';
 
 async function connect(options = {}) {
@@ -38,6 +40,21 @@ test('connects_with_name_database_and_unix_socket', async () => {
   const local = await connect({ socket: { path: UNIX } });
   equal(await local.echo('unix'), 'unix');
   await local.close();
+});
+
+test('transactions', async () => {
+  for (const r of both) {
+    await r.flushAll();
+    equal(await r.multi().set('a', '1').incr('a').xAdd('s', '1-1', { f: 'v' }).exec(),
+      ['OK', 2, '1-1']);
+    await rejects(MultiErrorReply, '1 commands failed',
+      r.multi().set('a', 'text').incr('a').set('b', 'on').exec());
+    equal(await r.mGet(['a', 'b']), ['text', 'on']);
+    await r.watch('a');
+    await (r === three ? two : three).set('a', 'other');
+    await rejects(WatchError, '', r.multi().set('a', 'mine').exec());
+    equal(await r.get('a'), 'other');
+  }
 });
 
 test('set_with_all_options', async () => {

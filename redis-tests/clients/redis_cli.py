@@ -57,6 +57,13 @@ def standard_input():
 
 
 @case
+def transactions():
+    equal(cli(stdin="MULTI\nSET a 1\nINCR a\nEXEC\nMULTI\nNOSUCH\nEXEC\nGET a\n"),
+          "OK\nQUEUED\nQUEUED\nOK\n2\nOK\nERR unknown command 'NOSUCH', with args beginning with: "
+          "\n\nEXECABORT Transaction discarded because of previous errors.\n\n2")
+
+
+@case
 def resp3_shows_maps():
     equal(cli("-3", "--no-raw", "HELLO").split("\n")[0], '1# "server" => "redis"')
     cli("XADD", "s", "1-1", "f", "v")
