@@ -131,11 +131,11 @@ static struct frozen *queue(struct save *s, unsigned database)
     return f;
 }
 
-/* A number that differs from those of the stream's images before. That it begins anew after 2^32
- * does not matter: an image marks all that there is, so only the one before it can be mistaken. */
+/* A number that differs from those of the stream's images before. That it begins anew does
+ * not matter: an image marks all that there is, so only the one before it can be mistaken. */
 static uint32_t next_image(struct save *s)
 {
-    if (++*s->images == 0) *s->images = 1;
+    *s->images = *s->images % STREAM_IMAGE_NUMBER_MAX + 1;
     return *s->images;
 }
 

@@ -7,7 +7,7 @@
 /* Snapshots count theirs from 1. An image must have another number than the one before it of the
  * same stream; so each copy makes an image with the first number, and then one with the second, of
  * which nobody takes anything. */
-enum { COPY_NUMBER = INT32_MAX, COPY_NUMBER_AFTER = INT32_MAX - 1 };
+enum { COPY_NUMBER = STREAM_IMAGE_NUMBER_MAX + 1, COPY_NUMBER_AFTER };
 
 static void mark(struct stream *s)
 {
