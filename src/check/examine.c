@@ -101,6 +101,46 @@ static void judge(struct examination *x, enum wal_open_status status)
     snprintf(x->problem, sizeof(x->problem), "%s", x->report.problem);
 }
 
+/* ---- every snapshot, also those that a start would not read ---- */
+
+struct wanted_file {
+    const char *name;
+    uint64_t size;
+};
+
+static void note_size(void *context, struct slice name, uint64_t size)
+{
+    struct wanted_file *wanted = context;
+    if (slice_equal(name, slice_of(wanted->name))) wanted->size = size;
+}
+
+static void examine_snapshot(const struct examination *x, struct snapshot_finding *f)
+{
+    struct disk *disk = x->options.disk;
+    struct snapshot_name name = snapshot_name(f->said.number, true);
+    struct wanted_file wanted = {.name = name.text};
+    struct wal_loader loader = {.block = take_block, .end = take_end, .forget = forget};
+    (void)disk->operations->list(disk->context, note_size, &wanted);
+    f->file_size = wanted.size;
+    struct snapshot_source source = {.disk = disk,
+                                     .node_id = x->recovery.manifest.node_id,
+                                     .file_size = f->file_size,
+                                     .expected = &f->said};
+    f->verdict = snapshot_read(&source, &loader, f->problem, sizeof f->problem);
+}
+
+static void examine_snapshots(struct examination *x)
+{
+    const struct manifest *m = &x->recovery.manifest;
+    if (!examine_has_manifest(x)) return;
+    CHECK(m->snapshots_count <= MANIFEST_SNAPSHOTS_MAX);
+    for (; x->snapshots_count < m->snapshots_count; x->snapshots_count++) {
+        struct snapshot_finding *f = &x->snapshots[x->snapshots_count];
+        f->said = m->snapshots[x->snapshots_count];
+        examine_snapshot(x, f);
+    }
+}
+
 void examine(struct examination *x, const struct examine_options *options)
 {
     CHECK(options->disk != NULL);
@@ -117,6 +157,7 @@ void examine(struct examination *x, const struct examine_options *options)
     x->loader = make_loader(x);
     x->options.loader = &x->loader;
     judge(x, recovery_read(&x->recovery, &x->options, visit, x));
+    examine_snapshots(x);
     for (unsigned database = 0; database < DATABASES_COUNT; database++)
         x->keys += store_count(x->store, database);
 }

@@ -29,14 +29,24 @@ struct dump {
     struct output *out; /* NULL: nothing is shown */
 };
 
+/* A snapshot that the manifest names, read to its end whether a start would need it or not. */
+struct snapshot_finding {
+    struct wal_snapshot said; /* by the manifest */
+    uint64_t file_size;       /* 0: there is no such file */
+    enum snapshot_verdict verdict;
+    char problem[256]; /* unless SNAPSHOT_OK */
+};
+
 struct examination {
     enum verdict verdict;
     char problem[512]; /* for CORRUPT and UNREADABLE: a sentence */
     struct wal_recovery report;
     struct recovery recovery; /* valid as far as it came; manifest always when it was read */
     uint64_t effects;
-    uint64_t effects_of[64]; /* by row of effect_table */
-    uint64_t keys;           /* with 'applying': in the end */
+    uint64_t effects_of[64];                                   /* by row of effect_table */
+    uint64_t keys;                                             /* with 'applying': in the end */
+    struct snapshot_finding snapshots[MANIFEST_SNAPSHOTS_MAX]; /* newest first */
+    size_t snapshots_count;
 
     /* Private to examine.c: */
     struct wal_options options;

@@ -7,6 +7,7 @@
 #include "env/disk_os.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,6 +66,81 @@ static void write_log(struct fixture *f)
     wal_close(w);
     snprintf(command, sizeof(command), "mv %s/kept %s/manifest", f->path, f->path);
     assert_int_equal(system(command), 0);
+}
+
+static bool take_block(void *context, struct slice items)
+{
+    (void)context;
+    return items.size > 0;
+}
+
+static bool take_end(void *context, lsn_t from_lsn, lsn_t last_lsn)
+{
+    (void)context;
+    return from_lsn == last_lsn + 1;
+}
+
+static void forget(void *context)
+{
+    (void)context;
+}
+
+static const struct wal_loader loader = {.block = take_block, .end = take_end, .forget = forget};
+
+static void flush(struct wal *w, int64_t now_ms)
+{
+    struct wal_flush *flush = wal_flush_begin(w, now_ms);
+    if (flush == NULL) return;
+    wal_flush_run(flush);
+    assert_int_equal(wal_flush_end(w, flush), DISK_OK);
+}
+
+static void write_snapshot(struct wal *w, int64_t now_ms)
+{
+    struct snapshot_writer *writer = wal_snapshot_create(w, now_ms);
+    struct wal_snapshot s;
+    enum disk_status status;
+    bool whole = false;
+    snapshot_put(writer, 1, SLICE("head"), SLICE("body"));
+    snapshot_finish(writer, wal_appended_lsn(w) + 1, wal_appended_lsn(w));
+    struct snapshot_job *job = snapshot_begin(writer);
+    snapshot_run(job);
+    assert_int_equal(snapshot_end(writer, job, &whole, &s), DISK_OK);
+    assert_true(whole);
+    snapshot_writer_destroy(writer);
+    wal_snapshot_publish(w, &s);
+    flush(w, now_ms);
+    assert_true(wal_snapshot_published(w, &status));
+    assert_int_equal(status, DISK_OK);
+}
+
+/* Another start, which names two snapshots and leaves a spare of zeros and a recycled one. */
+static void write_snapshots(struct fixture *f)
+{
+    struct wal_options options = {.disk = f->disk,
+                                  .policy = WAL_SYNC_ALWAYS,
+                                  .segment_bytes = 64 * 1024,
+                                  .random_seed = 4,
+                                  .loader = &loader};
+    struct wal_recovery recovery;
+    enum wal_open_status status;
+    struct wal *w = wal_open(&options, accept_frame, NULL, &recovery, &status);
+    struct store *store = store_create(value_types, TYPES_COUNT, 1);
+    assert_non_null(w);
+    for (int i = 0; i < 2; i++) {
+        append_string(w, store, "odd", i);
+        flush(w, 2000 + i);
+        write_snapshot(w, 3000 + i);
+        struct wal_spare *job;
+        while (i > 0 && (job = wal_spare_begin(w, 4000)) != NULL) {
+            wal_spare_run(job);
+            assert_int_equal(wal_spare_end(w, job, 4000), DISK_OK);
+        }
+    }
+    append_string(w, store, "odd", 2);
+    flush(w, 5000);
+    store_destroy(store);
+    wal_close(w);
 }
 
 static int setup(void **state)
@@ -196,6 +272,104 @@ static void test_nothing_there(void **state)
     assert_string_equal(x->problem, "there is no log: no file 'manifest' and no segment");
 }
 
+/* Each named snapshot has a line with its own verdict, and the explanation says which is loaded;
+ * one that a start can do without changes neither the verdict nor the exit status. */
+static void test_snapshots(void **state)
+{
+    struct fixture *f = *state;
+    write_snapshots(f);
+    const struct examination *x = examine_again(f, (struct examine_options){0});
+    assert_int_equal(x->verdict, VERDICT_CLEAN);
+    assert_int_equal(x->snapshots_count, 2);
+    uint64_t newest = x->snapshots[0].said.number, older = x->snapshots[1].said.number;
+    assert_true(newest > older);
+    struct snapshot_name names[2] = {snapshot_name(newest, true), snapshot_name(older, true)};
+    char line[256];
+    for (int i = 0; i < 2; i++) {
+        f->out.text.size = 0;
+        report_show(x, &f->out);
+        snprintf(line, sizeof(line),
+                 "exact as of LSN %d to %d, needs the log from LSN %d: ", FRAMES + 2 - i,
+                 FRAMES + 2 - i, FRAMES + 3 - i);
+        expect_shown(f, line);
+        expect_shown(f, ": every hash holds\n");
+    }
+    report_explain(x, &f->out);
+    snprintf(line, sizeof(line), "names snapshot %" PRIu64 " (whole): it is loaded", newest);
+    expect_shown(f, line);
+    snprintf(line, sizeof(line), "names snapshot %" PRIu64 " (whole): it is not needed", older);
+    expect_shown(f, line);
+
+    flip(f, names[1].text, 5000);
+    x = examine_again(f, (struct examine_options){0});
+    assert_int_equal(x->verdict, VERDICT_CLEAN);
+    assert_int_equal(x->snapshots[0].verdict, SNAPSHOT_OK);
+    assert_int_equal(x->snapshots[1].verdict, SNAPSHOT_INVALID);
+    flip(f, names[1].text, 5000);
+    flip(f, names[0].text, 5000);
+    x = examine_again(f, (struct examine_options){0});
+    assert_int_equal(x->verdict, VERDICT_CLEAN);
+    f->out.text.size = 0;
+    report_explain(x, &f->out);
+    snprintf(line, sizeof(line),
+             "(damaged): it cannot be used.\n   It names snapshot %" PRIu64
+             " (whole): it is loaded",
+             older);
+    expect_shown(f, line);
+}
+
+/* In JSON a snapshot that is not there is missing, and the number that is loaded is named. */
+static void test_snapshots_json(void **state)
+{
+    struct fixture *f = *state;
+    write_snapshots(f);
+    const struct examination *x = examine_again(f, (struct examine_options){0});
+    struct snapshot_name name = snapshot_name(x->snapshots[0].said.number, true);
+    uint64_t older = x->snapshots[1].said.number;
+    char text[160];
+    snprintf(text, sizeof(text), "%s/%s", f->path, name.text);
+    assert_int_equal(unlink(text), 0);
+    x = examine_again(f, (struct examine_options){0});
+    f->out.json = true;
+    output_open(&f->out, NULL, '{');
+    report_show(x, &f->out);
+    output_close(&f->out, '}');
+    expect_shown(f, "\"verdict\":\"missing\"");
+    expect_shown(f, "\"verdict\":\"whole\"");
+    snprintf(text, sizeof(text), "\"snapshot_loaded\":%" PRIu64, older);
+    expect_shown(f, text);
+}
+
+/* The list says which snapshot is which, and of each spare whether it has been a segment. */
+static void test_list(void **state)
+{
+    struct fixture *f = *state;
+    write_snapshots(f);
+    const struct examination *x = examine_again(f, (struct examine_options){0});
+    assert_int_equal(listing_show(x, &f->out), DISK_OK);
+    expect_shown(f, ", snapshot, newest\n");
+    expect_shown(f, ", snapshot, the one before it\n");
+    expect_shown(f, ", spare, never used\n");
+    expect_shown(f, ", spare, recycled\n  was segment 1: epoch 1, first LSN 1\n");
+}
+
+/* Behind the end of a recycled segment old batches may stand: nobody claims there are zeros. */
+static void test_explain_recycled(void **state)
+{
+    struct fixture *f = *state;
+    examine_again(f, (struct examine_options){0});
+    report_explain(&f->x, &f->out);
+    expect_shown(f, "there are only zeros. Nothing is cut.\n");
+    for (int i = 0; i < 4 && !f->x.recovery.newest.recycled; i++) {
+        write_snapshots(f);
+        examine_again(f, (struct examine_options){0});
+    }
+    assert_true(f->x.recovery.newest.recycled);
+    f->out.text.size = 0;
+    report_explain(&f->x, &f->out);
+    expect_shown(f, "there are zeros, or batches of an\n   earlier life of the file. Nothing");
+}
+
 /* Looking changes no byte: the directory is as it was, times included. */
 static void test_nothing_is_changed(void **state)
 {
@@ -223,6 +397,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_torn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_corrupt, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snapshots, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snapshots_json, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_explain_recycled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_is_changed, setup, teardown),
     };
     return cmocka_run_group_tests_name("check examine", tests, NULL, NULL);

@@ -11,6 +11,7 @@ struct file {
     char name[DISK_NAME_MAX + 1];
     uint64_t size;
     bool is_log;
+    bool is_spare;
     uint64_t number;
 };
 
@@ -27,7 +28,9 @@ static void visit_file(void *context, struct slice name, uint64_t size)
     enum segment_kind kind;
     if (name.size > DISK_NAME_MAX) return; /* none of ours */
     memcpy(f.name, name.data, name.size);
-    f.is_log = segment_parse_name(name, &kind, &f.number) && kind == SEGMENT_LOG;
+    bool ours = segment_parse_name(name, &kind, &f.number);
+    f.is_log = ours && kind == SEGMENT_LOG;
+    f.is_spare = ours && kind == SEGMENT_SPARE;
     if (files->count == files->capacity) {
         size_t capacity = files->capacity == 0 ? 64 : files->capacity * 2;
         files->items =
@@ -134,6 +137,51 @@ static void show_segment(const struct examination *x, const struct file *f, stru
     scan_close(&s);
 }
 
+static void show_role(struct output *out, const char *role)
+{
+    if (out->json) output_string(out, "role", slice_of(role));
+    else output_text(out, ", %s\n", role);
+}
+
+/* What a file held before it began to wait. */
+static void show_spare(const struct examination *x, const struct file *f, struct output *out)
+{
+    struct segment_reader r;
+    struct segment_header h;
+    enum segment_verdict verdict = SEGMENT_INVALID;
+    bool used = false;
+    enum disk_status status = segment_reader_open(&r, x->options.disk, f->name, f->size);
+    if (status == DISK_OK) status = segment_reader_header(&r, &h, &verdict);
+    if (status == DISK_OK) status = segment_was_used(x->options.disk, r.file, &used);
+    segment_reader_close(&r);
+    if (status != DISK_OK) {
+        show_problem(out, disk_status_text(status));
+        return;
+    }
+    show_role(out, used ? "spare, recycled" : "spare, never used");
+    if (verdict != SEGMENT_OK) return;
+    if (out->json) output_number(out, "was_segment", h.number);
+    else
+        output_text(out, "  was segment %" PRIu64 ": epoch %" PRIu64 ", first LSN %" PRIu64 "\n",
+                    h.number, h.epoch, h.first_lsn);
+}
+
+/* Files of another kind, and snapshots. */
+static void show_other(const struct examination *x, const struct file *f, struct output *out)
+{
+    uint64_t number;
+    bool whole;
+    if (!snapshot_parse_name(slice_of(f->name), &number, &whole)) {
+        if (!out->json) output_text(out, "\n");
+        return;
+    }
+    const char *role = whole ? "snapshot, not named: a start removes it" : "snapshot, unfinished";
+    for (size_t i = 0; whole && i < x->snapshots_count; i++)
+        if (x->snapshots[i].said.number == number)
+            role = i == 0 ? "snapshot, newest" : "snapshot, the one before it";
+    show_role(out, role);
+}
+
 static void show_file(const struct examination *x, const struct file *f, struct output *out)
 {
     if (out->json) {
@@ -144,7 +192,8 @@ static void show_file(const struct examination *x, const struct file *f, struct 
         output_text(out, "%s: %" PRIu64 " bytes", f->name, f->size);
     }
     if (f->is_log) show_segment(x, f, out);
-    else if (!out->json) output_text(out, "\n");
+    else if (f->is_spare) show_spare(x, f, out);
+    else show_other(x, f, out);
     if (out->json) output_close(out, '}');
 }
 

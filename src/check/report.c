@@ -48,6 +48,39 @@ static void json_log(const struct examination *x, struct output *out)
     output_close(out, '}');
 }
 
+static const char *snapshot_word(const struct snapshot_finding *f)
+{
+    switch (f->verdict) {
+    case SNAPSHOT_OK: return "whole";
+    case SNAPSHOT_INVALID: return f->file_size == 0 ? "missing" : "damaged";
+    case SNAPSHOT_NEWER: return "newer";
+    case SNAPSHOT_UNREADABLE:
+    case SNAPSHOT_CANCELLED: break;
+    }
+    return "unreadable";
+}
+
+static void json_snapshots(const struct examination *x, struct output *out)
+{
+    output_open(out, "snapshots", '[');
+    for (size_t i = 0; i < x->snapshots_count; i++) {
+        const struct snapshot_finding *f = &x->snapshots[i];
+        output_open(out, NULL, '{');
+        output_number(out, "number", f->said.number);
+        output_number(out, "from_lsn", f->said.from_lsn);
+        output_number(out, "last_lsn", f->said.last_lsn);
+        output_number(out, "bytes", f->said.bytes);
+        output_number(out, "created_ms", (uint64_t)f->said.created_ms);
+        output_string(out, "verdict", slice_of(snapshot_word(f)));
+        if (f->verdict == SNAPSHOT_OK) output_null(out, "problem");
+        else output_string(out, "problem", slice_of(f->problem));
+        output_close(out, '}');
+    }
+    output_close(out, ']');
+    if (x->report.snapshot.number == 0) output_null(out, "snapshot_loaded");
+    else output_number(out, "snapshot_loaded", x->report.snapshot.number);
+}
+
 static void json_torn(const struct examination *x, struct output *out)
 {
     const struct recovery *r = &x->recovery;
@@ -66,6 +99,7 @@ static void json_torn(const struct examination *x, struct output *out)
 static void show_json(const struct examination *x, struct output *out)
 {
     json_manifest(x, out);
+    json_snapshots(x, out);
     json_log(x, out);
     json_torn(x, out);
     if (x->applying) output_number(out, "keys", x->keys);
@@ -100,6 +134,18 @@ static void show_log(const struct examination *x, struct output *out)
     if (x->applying) output_text(out, "keys after replay: %" PRIu64 "\n", x->keys);
 }
 
+static void show_snapshots(const struct examination *x, struct output *out)
+{
+    for (size_t i = 0; i < x->snapshots_count; i++) {
+        const struct snapshot_finding *f = &x->snapshots[i];
+        output_text(out,
+                    "snapshot %" PRIu64 ": %" PRIu64 " bytes, exact as of LSN %" PRIu64
+                    " to %" PRIu64 ", needs the log from LSN %" PRIu64 ": %s\n",
+                    f->said.number, f->said.bytes, f->said.from_lsn - 1, f->said.last_lsn,
+                    f->said.from_lsn, f->verdict == SNAPSHOT_OK ? "every hash holds" : f->problem);
+    }
+}
+
 static void show_verdict(const struct examination *x, struct output *out)
 {
     const struct recovery *r = &x->recovery;
@@ -127,10 +173,28 @@ void report_show(const struct examination *x, struct output *out)
         return;
     }
     if (examine_has_manifest(x)) show_log(x, out);
+    show_snapshots(x, out);
     show_verdict(x, out);
 }
 
 /* ---- why ---- */
+
+static void explain_snapshots(const struct examination *x, struct output *out)
+{
+    const struct wal_snapshot *s = &x->report.snapshot;
+    if (x->snapshots_count == 0)
+        output_text(out, "   It names no snapshot: all of the log is read.\n");
+    for (size_t i = 0; i < x->snapshots_count; i++) {
+        const struct snapshot_finding *f = &x->snapshots[i];
+        const char *what = f->said.number == s->number ? "it is loaded"
+                           : f->verdict != SNAPSHOT_OK ? "it cannot be used"
+                                                       : "it is not needed";
+        output_text(out, "   It names snapshot %" PRIu64 " (%s): %s.\n", f->said.number,
+                    snapshot_word(f), what);
+    }
+    if (s->number != 0)
+        output_text(out, "   The log is needed from LSN %" PRIu64 " on beside it.\n", s->from_lsn);
+}
 
 static void explain_end(const struct examination *x, struct output *out)
 {
@@ -148,6 +212,9 @@ static void explain_end(const struct examination *x, struct output *out)
             "what stands there (%" PRIu64 " bytes) was never on stable storage as a whole,\n"
             "   so 'appendfsync always' never acknowledged it. It is a torn tail, and is cut.\n",
             x->report.torn_bytes);
+    else if (r->newest.recycled)
+        output_text(out, "there are zeros, or batches of an\n   earlier life of the file. Nothing "
+                         "is cut.\n");
     else output_text(out, "there are only zeros. Nothing is cut.\n");
 }
 
@@ -182,6 +249,7 @@ void report_explain(const struct examination *x, struct output *out)
                 ", and everything up to\n   LSN %" PRIu64
                 " was on stable storage when it was written.\n",
                 r->manifest.oldest, r->manifest.newest, r->manifest.synced_lsn);
+    explain_snapshots(x, out);
     output_text(out, "2. Forwards: %" PRIu64 " segments were read to their end.\n",
                 x->report.segments);
     if (x->verdict >= VERDICT_CORRUPT) {

@@ -142,6 +142,8 @@ static void log_lines(struct info *i)
     line_number(i, "log_pending_bytes", i->db.pending_bytes);
     line_number(i, "log_segments", log->segments);
     line_number(i, "log_bytes", log->bytes);
+    line_number(i, "log_spares", log->spares);
+    line_number(i, "log_segments_recycled", log->segments_recycled);
     line_number(i, "log_batches", log->batches);
     line_number(i, "log_frames", log->frames);
     line_number(i, "log_syncs", log->syncs);

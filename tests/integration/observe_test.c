@@ -207,6 +207,8 @@ static void test_disk_figures(void **state)
                 figure(&wire, "persistence", "log_sync_usec_total"));
     assert_true(figure(&wire, "persistence", "log_bytes") >= 1024 * 1024);
     assert_int_equal(figure(&wire, "persistence", "log_segments"), 1);
+    assert_in_range(figure(&wire, "persistence", "log_spares"), 0, 2); /* they are being made */
+    assert_int_equal(figure(&wire, "persistence", "log_segments_recycled"), 0);
     assert_in_range(figure(&wire, "persistence", "log_busy_percent"), 0, 100);
     assert_int_equal(figure(&wire, "persistence", "log_refused_seconds"), 0);
     assert_true(figure(&wire, "persistence", "snapshot_seconds_since") >= 0);
