@@ -84,6 +84,7 @@ void crash_oracle_destroy(struct crash_oracle *oracle)
         for (size_t j = 0; j < client->operation_count; j++) operation_free(&client->operations[j]);
         free(client->operations);
         free(client->allowed);
+        oracle_bytes_free(&client->message.payload);
     }
     for (uint32_t i = 0; i < oracle->key_count; i++) oracle_bytes_free(&oracle->keys[i].value);
     for (uint32_t i = 0; i < oracle->stream_count; i++) oracle_stream_free(&oracle->streams[i]);
@@ -174,6 +175,81 @@ void crash_oracle_invoke_acknowledge(struct crash_oracle *oracle, uint32_t clien
                                      const struct oracle_stream_ids *which)
 {
     invoke_with_ids(oracle, client, OPERATION_ACKNOWLEDGE, which);
+}
+
+void crash_oracle_invoke_acknowledge_remove(struct crash_oracle *oracle, uint32_t client,
+                                            const struct oracle_stream_ids *which)
+{
+    invoke_with_ids(oracle, client, OPERATION_ACKNOWLEDGE_REMOVE, which);
+    oracle->streams[which->stream].ever_removed = true;
+}
+
+void crash_oracle_invoke_claim(struct crash_oracle *oracle, uint32_t client,
+                               const struct oracle_stream_ids *which)
+{
+    invoke_with_ids(oracle, client, OPERATION_CLAIM, which);
+}
+
+void crash_oracle_invoke_release(struct crash_oracle *oracle, uint32_t client,
+                                 const struct oracle_stream_ids *which)
+{
+    invoke_with_ids(oracle, client, OPERATION_RELEASE, which);
+}
+
+void crash_oracle_invoke_raise(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
+                               struct oracle_id last_id)
+{
+    oracle_require(stream < oracle->stream_count, "no such stream");
+    struct operation *operation = operation_begin(oracle, client, OPERATION_RAISE);
+    operation->stream = stream;
+    operation->id = last_id;
+}
+
+static bool message_under_way(const struct crash_oracle *oracle, uint32_t client)
+{
+    const struct oracle_client *sender = &oracle->clients[client];
+    for (size_t i = 0; i < sender->operation_count; i++)
+        if (sender->operations[i].is_message) return true;
+    return false;
+}
+
+bool crash_oracle_message(const struct crash_oracle *oracle, uint32_t client, uint32_t *stream,
+                          struct slice *payload)
+{
+    oracle_require(client < oracle->client_count, "no such client");
+    const struct oracle_client *sender = &oracle->clients[client];
+    if (message_under_way(oracle, client)) return false;
+    *stream = sender->message.stream;
+    *payload = (struct slice){sender->message.payload.data, sender->message.payload.size};
+    return sender->message.sent;
+}
+
+void crash_oracle_invoke_message(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
+                                 struct slice payload)
+{
+    oracle_require(client < oracle->client_count, "no such client");
+    oracle_require(!message_under_way(oracle, client), "the client's message is under way");
+    crash_oracle_invoke_add(oracle, client, stream, payload);
+    struct oracle_client *sender = &oracle->clients[client];
+    sender->operations[sender->operation_count - 1].is_message = true;
+    oracle_bytes_free(&sender->message.payload);
+    sender->message =
+        (struct oracle_message){.sent = true, .stream = stream, .payload = oracle_copy(payload)};
+}
+
+void crash_oracle_invoke_message_again(struct crash_oracle *oracle, uint32_t client)
+{
+    oracle_require(client < oracle->client_count, "no such client");
+    oracle_require(!message_under_way(oracle, client), "the client's message is under way");
+    struct oracle_client *sender = &oracle->clients[client];
+    const struct oracle_message *message = &sender->message;
+    oracle_require(message->sent, "there is no message");
+    crash_oracle_invoke_add(oracle, client, message->stream,
+                            (struct slice){message->payload.data, message->payload.size});
+    struct operation *operation = &sender->operations[sender->operation_count - 1];
+    operation->is_message = true;
+    operation->id_known = message->stored;
+    operation->id = message->id;
 }
 
 void crash_oracle_invoke_trim(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
@@ -289,7 +365,7 @@ void oracle_make_certain(struct crash_oracle *oracle, uint32_t client, size_t co
             operation->expected += apply_write(&oracle->keys[write->key], write);
         }
         if (operation->kind != OPERATION_WRITES)
-            oracle_stream_apply(&oracle->streams[operation->stream], operation);
+            oracle_stream_apply(&oracle->streams[operation->stream], client, operation);
     }
 }
 
@@ -326,6 +402,11 @@ void crash_oracle_answered(struct crash_oracle *oracle, uint32_t client,
                        ", acknowledged history gives %" PRId64,
                        client, operation->writes[0].key, answer->integer, operation->expected);
     if (operation->kind == OPERATION_ADD) oracle_stream_added(oracle, operation, answer->id);
+    if (operation->is_message && operation->id_known) {
+        sender->message.stored = true;
+        sender->message.id = operation->id;
+    }
+    if (operation->kind == OPERATION_CLAIM) oracle_stream_claimed(oracle, operation, answer);
     if (operation->kind == OPERATION_READ) {
         size_t count_max = operation->count_max;
         uint32_t stream = operation->stream;

@@ -25,8 +25,11 @@
  * process use the same code. It uses libc's heap, so that injected failures of ours never reach it.
  *
  * Limits of the model, which the caller keeps: a key is written by one client; an XADD has the ID
- * `*` and a payload that no other XADD has; a stream has at most one group, read with `>` only;
- * a client keeps one connection between two judgements. Index arguments must be in range. */
+ * `*` and a payload that no other XADD has; a stream has at most one group, read with `>` only; of
+ * the operations that acknowledge, claim or give back one pending entry only one is unanswered at
+ * any time, and none names an entry that is not pending; an XSETID names an ID above all that its
+ * stream may have by then; a client has one idempotent message at a time, and keeps one connection
+ * between two judgements. Index arguments must be in range. */
 #ifndef INTEGRATION_CRASH_ORACLE_H
 #define INTEGRATION_CRASH_ORACLE_H
 
@@ -131,6 +134,27 @@ void crash_oracle_invoke_remove(struct crash_oracle *oracle, uint32_t client,
                                 const struct oracle_stream_ids *which); /* XDEL */
 void crash_oracle_invoke_acknowledge(struct crash_oracle *oracle, uint32_t client,
                                      const struct oracle_stream_ids *which); /* XACK */
+/* XACKDEL, and XDELEX DELREF of entries that are there: pending entry and entry go, or neither. */
+void crash_oracle_invoke_acknowledge_remove(struct crash_oracle *oracle, uint32_t client,
+                                            const struct oracle_stream_ids *which);
+/* XCLAIM, XAUTOCLAIM: the consumer is the client; one more delivery. What leaves the pending
+ * entries because it is gone from the stream is not claimed. */
+void crash_oracle_invoke_claim(struct crash_oracle *oracle, uint32_t client,
+                               const struct oracle_stream_ids *which);
+/* XNACK FAIL: nobody is the owner, and the delivery counts. */
+void crash_oracle_invoke_release(struct crash_oracle *oracle, uint32_t client,
+                                 const struct oracle_stream_ids *which);
+/* XSETID: the stream's last ID becomes 'last_id'. */
+void crash_oracle_invoke_raise(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
+                               struct oracle_id last_id);
+/* XADD IDMP: as an add, but it may be sent again, by crash_oracle_invoke_message_again, which is
+ * answered by the first entry's ID if that was acknowledged or is there. */
+void crash_oracle_invoke_message(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
+                                 struct slice payload);
+/* The client's last message, if it may be sent again; borrowed until the next call. */
+bool crash_oracle_message(const struct crash_oracle *oracle, uint32_t client, uint32_t *stream,
+                          struct slice *payload);
+void crash_oracle_invoke_message_again(struct crash_oracle *oracle, uint32_t client);
 /* XTRIM MINID = 'first_kept'. */
 void crash_oracle_invoke_trim(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
                               struct oracle_id first_kept);
@@ -158,9 +182,12 @@ void crash_oracle_saw_entry(struct crash_oracle *oracle, uint32_t stream,
 
 /* --- What is there after recovery. ----------------------------------------------------------- */
 
+/* No client of ours. */
+#define ORACLE_NOBODY UINT32_MAX
+
 struct oracle_pending {
     struct oracle_id id;
-    uint32_t client;     /* the owner; UINT32_MAX if it is no client of ours */
+    uint32_t client;     /* the owner, or ORACLE_NOBODY */
     uint64_t deliveries; /* 0: not looked at */
 };
 

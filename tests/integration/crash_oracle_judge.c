@@ -43,13 +43,16 @@ static bool names_id(const struct operation *operation, struct oracle_id id)
 
 static bool would_remove(const struct operation *operation, struct oracle_id id)
 {
-    if (operation->kind == OPERATION_REMOVE) return names_id(operation, id);
+    if (operation->kind == OPERATION_REMOVE || operation->kind == OPERATION_ACKNOWLEDGE_REMOVE)
+        return names_id(operation, id);
     return operation->kind == OPERATION_TRIM && oracle_id_compare(id, operation->id) < 0;
 }
 
 static bool would_acknowledge(const struct operation *operation, struct oracle_id id)
 {
-    return operation->kind == OPERATION_ACKNOWLEDGE && names_id(operation, id);
+    return (operation->kind == OPERATION_ACKNOWLEDGE ||
+            operation->kind == OPERATION_ACKNOWLEDGE_REMOVE) &&
+           names_id(operation, id);
 }
 
 typedef bool operation_predicate(const struct operation *operation, struct oracle_id id);
@@ -90,6 +93,10 @@ static void judge_unexpected_entry(struct judgement *j, const struct oracle_entr
                              entry->payload))
                 continue;
             operation->found = true;
+            if (operation->is_message) {
+                clients[i].message.stored = true;
+                clients[i].message.id = entry->id;
+            }
             j->adds_found++;
             if (k >= clients[i].certain) happened(j, i, k);
             if (k < clients[i].last_found || oracle_id_compare(entry->id, operation->after) <= 0)
@@ -146,17 +153,37 @@ static void judge_entries(struct judgement *j)
 static void judge_missing_adds(struct judgement *j)
 {
     for (uint32_t i = 0; i < j->oracle->client_count; i++) {
-        const struct oracle_client *client = &j->oracle->clients[i];
+        struct oracle_client *client = &j->oracle->clients[i];
         for (size_t k = 0; k < client->operation_count; k++) {
             const struct operation *operation = &client->operations[k];
             if (operation->kind != OPERATION_ADD || operation->stream != j->index) continue;
             if (operation->id_known || operation->found) continue;
-            if (oracle_id_compare(j->stream->trim_max, operation->after) > 0) j->adds_hidden++;
+            bool hidden = oracle_id_compare(j->stream->trim_max, operation->after) > 0;
+            if (hidden && operation->is_message) client->message.sent = false;
+            if (hidden) j->adds_hidden++;
             else if (k >= client->certain) did_not_happen(j, i, k);
             else
                 oracle_violate(j->oracle, ORACLE_ENTRY_LOST,
                                "stream %u: an entry of client %u is lost, a later effect was seen",
                                j->index, i);
+        }
+    }
+}
+
+/* An unknown XSETID names an ID above all that were known when it was sent. */
+static void judge_raises(struct judgement *j)
+{
+    struct oracle_id last_id = j->recovered->last_id;
+    for (uint32_t i = 0; i < j->oracle->client_count; i++) {
+        const struct oracle_client *client = &j->oracle->clients[i];
+        for (size_t k = client->certain; k < client->operation_count; k++) {
+            const struct operation *operation = &client->operations[k];
+            if (operation->kind != OPERATION_RAISE || operation->stream != j->index) continue;
+            int order = oracle_id_compare(last_id, operation->id);
+            if (order < 0) did_not_happen(j, i, k);
+            if (order == 0) happened(j, i, k);
+            if (order >= 0 && oracle_id_compare(operation->id, j->last_id) > 0)
+                j->last_id = operation->id;
         }
     }
 }
@@ -174,6 +201,7 @@ static void judge_counts(struct judgement *j)
                        "stream %u: entries-added %" PRIu64 ", must be %" PRIu64 " to %" PRIu64,
                        j->index, recovered->entries_added, added, added + j->adds_hidden);
     if (oracle_id_compare(j->stream->last_id, j->last_id) > 0) j->last_id = j->stream->last_id;
+    judge_raises(j);
     int order = oracle_id_compare(recovered->last_id, j->last_id);
     if (order < 0 || (order > 0 && j->adds_hidden == 0))
         oracle_violate(j->oracle, ORACLE_STREAM_INEXACT,
@@ -207,6 +235,10 @@ static void judge_unexpected_pending(struct judgement *j, const struct oracle_pe
             happened(j, pending->client, index);
         j->pending_found++;
         if (oracle_id_compare(pending->id, j->last_delivered) > 0) j->last_delivered = pending->id;
+        if (pending->deliveries > 1)
+            oracle_violate(j->oracle, ORACLE_PENDING_WRONG,
+                           "stream %u: " ID_FORMAT " was delivered once, counted %" PRIu64 " times",
+                           j->index, ID_VALUES(pending->id), pending->deliveries);
         return;
     }
     oracle_violate(j->oracle, ORACLE_PENDING_WRONG,
@@ -214,19 +246,70 @@ static void judge_unexpected_pending(struct judgement *j, const struct oracle_pe
                    ID_VALUES(pending->id), finished ? "acknowledged" : "never delivered");
 }
 
+/* The one unanswered claim or release of this pending entry; NULL if there is none. */
+static const struct operation *find_move(const struct judgement *j, struct oracle_id id,
+                                         uint32_t *client, size_t *index)
+{
+    for (*client = 0; *client < j->oracle->client_count; ++*client) {
+        const struct oracle_client *sender = &j->oracle->clients[*client];
+        for (*index = 0; *index < sender->operation_count; ++*index) {
+            const struct operation *operation = &sender->operations[*index];
+            if (operation->kind != OPERATION_CLAIM && operation->kind != OPERATION_RELEASE)
+                continue;
+            if (operation->stream == j->index && names_id(operation, id)) return operation;
+        }
+    }
+    return NULL;
+}
+
+static bool looks_like(const struct oracle_pending *pending, const struct known_pending *known)
+{
+    return pending->client == known->client &&
+           (pending->deliveries == 0 || pending->deliveries == known->deliveries);
+}
+
 static void judge_known_pending(struct judgement *j, const struct known_pending *known,
                                 const struct oracle_pending *pending)
 {
-    if (known->client != pending->client)
+    uint32_t client;
+    size_t index;
+    struct known_pending moved = *known;
+    const struct operation *move = find_move(j, known->id, &client, &index);
+    bool unknown = move != NULL && index >= j->oracle->clients[client].certain;
+    if (unknown) {
+        moved.client = move->kind == OPERATION_CLAIM ? client : ORACLE_NOBODY;
+        moved.deliveries += move->kind == OPERATION_CLAIM;
+    }
+    bool is_old = looks_like(pending, known), is_new = looks_like(pending, &moved);
+    if (unknown && is_new && !is_old) happened(j, client, index);
+    if (unknown && is_old && !is_new) did_not_happen(j, client, index);
+    if (!is_old && !is_new)
         oracle_violate(j->oracle, ORACLE_PENDING_WRONG,
-                       "stream %u: " ID_FORMAT " belongs to client %u, not to %u", j->index,
-                       ID_VALUES(known->id), known->client, pending->client);
+                       "stream %u: " ID_FORMAT " belongs to client %u, not to %u, delivered "
+                       "%" PRIu64 " times, not %" PRIu64,
+                       j->index, ID_VALUES(known->id), pending->client, known->client,
+                       pending->deliveries, known->deliveries);
     judge_presence(j, would_acknowledge, known->id, true);
+}
+
+static bool is_there(const struct judgement *j, struct oracle_id id)
+{
+    for (size_t i = 0; i < j->recovered->entry_count; i++)
+        if (oracle_id_compare(j->recovered->entries[i].id, id) == 0) return true;
+    return false;
 }
 
 static void judge_missing_pending(struct judgement *j, const struct known_pending *known)
 {
+    uint32_t client;
+    size_t index;
     if (judge_presence(j, would_acknowledge, known->id, false)) return;
+    /* A claim takes away what is gone from the stream. */
+    const struct operation *move = find_move(j, known->id, &client, &index);
+    if (move != NULL && move->kind == OPERATION_CLAIM && !is_there(j, known->id)) {
+        happened(j, client, index);
+        return;
+    }
     oracle_violate(j->oracle, ORACLE_PENDING_LOST,
                    "stream %u: " ID_FORMAT " of client %u is pending no longer", j->index,
                    ID_VALUES(known->id), known->client);
@@ -246,10 +329,6 @@ static void judge_pending(struct judgement *j)
                         oracle_id_compare(known[place].id, pending->id) == 0;
         if (is_known) judge_known_pending(j, &known[place++], pending);
         else judge_unexpected_pending(j, pending);
-        if (pending->deliveries > 1)
-            oracle_violate(j->oracle, ORACLE_PENDING_WRONG,
-                           "stream %u: " ID_FORMAT " was delivered once, counted %" PRIu64 " times",
-                           j->index, ID_VALUES(pending->id), pending->deliveries);
     }
     while (place < j->stream->pending_count) judge_missing_pending(j, &j->stream->pending[place++]);
 
@@ -330,7 +409,8 @@ static void settle(struct judgement *j)
     stream->pending_count = recovered->pending_count;
     for (size_t i = 0; i < recovered->pending_count; i++)
         stream->pending[i] =
-            (struct known_pending){recovered->pending[i].id, recovered->pending[i].client};
+            (struct known_pending){recovered->pending[i].id, recovered->pending[i].client,
+                                   recovered->pending[i].deliveries};
     stream->added = recovered->entries_added;
     stream->last_id = recovered->last_id;
     stream->last_delivered = recovered->last_delivered_id;

@@ -20,6 +20,10 @@ enum operation_kind {
     OPERATION_TRIM,
     OPERATION_READ,
     OPERATION_ACKNOWLEDGE,
+    OPERATION_ACKNOWLEDGE_REMOVE, /* both, of the same IDs, at once */
+    OPERATION_CLAIM,              /* the new owner is the client */
+    OPERATION_RELEASE,            /* nobody is the owner */
+    OPERATION_RAISE,              /* XSETID */
 };
 
 struct operation_write {
@@ -38,11 +42,21 @@ struct operation {
     struct oracle_bytes bytes; /* ADD: the payload */
     bool id_known;             /* ADD: an answer or a reader gave the ID; it is in the entries */
     bool found;                /* ADD: this judgement has found it */
-    struct oracle_id id;       /* ADD: its ID; TRIM: the first that is kept */
+    bool is_message;           /* ADD: the client's idempotent message */
+    struct oracle_id id;       /* ADD: its ID; TRIM: the first that is kept; RAISE: the last ID */
     struct oracle_id after;    /* ADD: the newest ID known at invocation, which it must exceed */
-    struct oracle_id *ids;     /* REMOVE, ACKNOWLEDGE */
+    struct oracle_id *ids;     /* REMOVE, ACKNOWLEDGE, both, CLAIM, RELEASE */
     size_t id_count;
     size_t count_max; /* READ */
+};
+
+/* The idempotent message that a client sends until it is answered, and again after a crash. */
+struct oracle_message {
+    bool sent;
+    bool stored; /* surely, as the entry 'id' */
+    uint32_t stream;
+    struct oracle_bytes payload;
+    struct oracle_id id;
 };
 
 /* operations[0 ... certain) have surely happened although not answered, because a reader saw an
@@ -54,6 +68,7 @@ struct oracle_client {
     size_t certain;
     bool *allowed;
     size_t last_found; /* 1 + the newest of its operations found in the stream being judged */
+    struct oracle_message message;
 };
 
 struct oracle_key {
@@ -70,7 +85,8 @@ struct known_entry {
 
 struct known_pending {
     struct oracle_id id;
-    uint32_t client;
+    uint32_t client; /* ORACLE_NOBODY: it was given back */
+    uint64_t deliveries;
 };
 
 struct oracle_stream {
@@ -123,11 +139,15 @@ void oracle_make_certain(struct crash_oracle *oracle, uint32_t client, size_t co
 void oracle_allow_only(struct crash_oracle *oracle, uint32_t client, size_t from, size_t to);
 
 /* crash_oracle_stream.c: the effect of a certain operation; what an answer says of its stream. */
-void oracle_stream_apply(struct oracle_stream *stream, const struct operation *operation);
+void oracle_stream_apply(struct oracle_stream *stream, uint32_t client,
+                         const struct operation *operation);
 void oracle_stream_added(struct crash_oracle *oracle, struct operation *operation,
                          struct oracle_id id);
 void oracle_stream_delivered(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
                              const struct oracle_answer *answer);
+/* What a claim has not claimed is gone from the stream, and from the pending entries. */
+void oracle_stream_claimed(struct crash_oracle *oracle, const struct operation *operation,
+                           const struct oracle_answer *answer);
 /* The group is done with this ID: it was delivered and acknowledged, in this or an earlier life. */
 bool oracle_stream_finished(const struct oracle_stream *stream, struct oracle_id id);
 void oracle_stream_free(struct oracle_stream *stream);

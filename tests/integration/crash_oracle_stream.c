@@ -100,15 +100,44 @@ static void finish_pending(struct oracle_stream *stream, struct oracle_id id)
     stream->finished_count++;
 }
 
-void oracle_stream_apply(struct oracle_stream *stream, const struct operation *operation)
+static void apply_to_id(struct oracle_stream *stream, uint32_t client,
+                        const struct operation *operation, struct oracle_id id)
+{
+    struct known_entry *entry = find_entry(stream, id);
+    struct known_pending *pending = find_pending(stream, id);
+    bool removes = operation->kind == OPERATION_REMOVE;
+    bool acknowledges = operation->kind == OPERATION_ACKNOWLEDGE;
+    if (operation->kind == OPERATION_ACKNOWLEDGE_REMOVE) removes = acknowledges = true;
+    if (removes && entry != NULL) remove_entry(stream, entry);
+    if (acknowledges) finish_pending(stream, id);
+    if (operation->kind == OPERATION_CLAIM && pending != NULL) {
+        pending->client = client;
+        pending->deliveries++;
+    }
+    if (operation->kind == OPERATION_RELEASE && pending != NULL) pending->client = ORACLE_NOBODY;
+}
+
+void oracle_stream_apply(struct oracle_stream *stream, uint32_t client,
+                         const struct operation *operation)
 {
     if (operation->kind == OPERATION_TRIM) trim_entries(stream, operation->id);
-    for (size_t i = 0; operation->kind == OPERATION_REMOVE && i < operation->id_count; i++) {
-        struct known_entry *entry = find_entry(stream, operation->ids[i]);
-        if (entry != NULL) remove_entry(stream, entry);
+    if (operation->kind == OPERATION_RAISE) raise(&stream->last_id, operation->id);
+    for (size_t i = 0; i < operation->id_count; i++)
+        apply_to_id(stream, client, operation, operation->ids[i]);
+}
+
+void oracle_stream_claimed(struct crash_oracle *oracle, const struct operation *operation,
+                           const struct oracle_answer *answer)
+{
+    struct oracle_stream *stream = &oracle->streams[operation->stream];
+    for (size_t i = 0; i < answer->entry_count; i++)
+        crash_oracle_saw_entry(oracle, operation->stream, &answer->entries[i]);
+    for (size_t i = 0; i < operation->id_count; i++) {
+        bool claimed = false;
+        for (size_t k = 0; k < answer->entry_count; k++)
+            claimed |= oracle_id_compare(answer->entries[k].id, operation->ids[i]) == 0;
+        if (!claimed) finish_pending(stream, operation->ids[i]);
     }
-    for (size_t i = 0; operation->kind == OPERATION_ACKNOWLEDGE && i < operation->id_count; i++)
-        finish_pending(stream, operation->ids[i]);
 }
 
 /* The operation's entry is known to exist under 'id', unless a certain XTRIM has removed it. */
@@ -191,7 +220,12 @@ void crash_oracle_saw_entry(struct crash_oracle *oracle, uint32_t stream,
     /* If there is none, the entry has been removed since: the answer took its time. */
     if (!find_add(oracle, stream, entry->payload, &add)) return;
     oracle_make_certain(oracle, add.client, add.index + 1);
-    learn_entry(seen, &oracle->clients[add.client].operations[add.index], entry->id);
+    struct oracle_client *client = &oracle->clients[add.client];
+    learn_entry(seen, &client->operations[add.index], entry->id);
+    if (client->operations[add.index].is_message) {
+        client->message.stored = true;
+        client->message.id = entry->id;
+    }
 }
 
 static void deliver_one(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
@@ -211,7 +245,7 @@ static void deliver_one(struct crash_oracle *oracle, uint32_t client, uint32_t s
     size_t place = find_place(read->pending, read->pending_count, sizeof *read->pending, entry->id);
     memmove(read->pending + place + 1, read->pending + place,
             (read->pending_count - place) * sizeof *read->pending);
-    read->pending[place] = (struct known_pending){entry->id, client};
+    read->pending[place] = (struct known_pending){entry->id, client, 1};
     read->pending_count++;
 }
 

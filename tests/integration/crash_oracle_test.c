@@ -619,6 +619,156 @@ static void test_refused_without_an_answer(void **state)
     crash_oracle_destroy(oracle);
 }
 
+/* --- Claims, what is given back, XACKDEL, XSETID, idempotent messages. ------------------------ */
+
+/* Entries 1 to 4, the first three delivered to CONSUMER; nothing is unanswered. */
+static struct crash_oracle *delivered_history(void)
+{
+    struct crash_oracle *oracle = crash_oracle_create(CLIENTS);
+    static const char *const payloads[] = {"1", "2", "3", "4"};
+    struct oracle_entry read[] = {
+        {id_of(1), SLICE("1")}, {id_of(2), SLICE("2")}, {id_of(3), SLICE("3")}};
+    crash_oracle_add_stream(oracle, true);
+    for (size_t i = 0; i < 4; i++) {
+        crash_oracle_invoke_add(oracle, PRODUCER, 0, slice_of(payloads[i]));
+        crash_oracle_answered(oracle, PRODUCER, &(struct oracle_answer){.id = id_of(i + 1)});
+    }
+    crash_oracle_invoke_read(oracle, CONSUMER, 0, 3);
+    crash_oracle_answered(oracle, CONSUMER,
+                          &(struct oracle_answer){.entries = read, .entry_count = 3});
+    return oracle;
+}
+
+static void show_delivered(struct shown *shown)
+{
+    show_history(shown);
+    shown->pending[0] = (struct oracle_pending){id_of(1), CONSUMER, 1};
+    shown->pending[1] = (struct oracle_pending){id_of(2), CONSUMER, 1};
+    shown->pending[2] = (struct oracle_pending){id_of(3), CONSUMER, 1};
+    shown->stream.pending_count = 3;
+}
+
+/* What 'send' did to entry 2, answered or not: the owner and the count that may be shown. */
+struct move_case {
+    bool claim;
+    bool answered;
+    uint32_t owner;
+    uint64_t deliveries;
+    bool good;
+};
+
+static void test_claims_and_what_is_given_back(void **state)
+{
+    (void)state;
+    static const struct move_case cases[] = {
+        {true, true, PRODUCER, 2, true},       {true, true, CONSUMER, 1, false},
+        {true, true, PRODUCER, 1, false},      {true, true, PRODUCER, 3, false},
+        {true, false, PRODUCER, 2, true},      {true, false, CONSUMER, 1, true},
+        {true, false, PRODUCER, 1, false},     {true, false, CONSUMER, 2, false},
+        {false, true, ORACLE_NOBODY, 1, true}, {false, true, CONSUMER, 1, false},
+        {false, true, ORACLE_NOBODY, 0, true}, {false, true, ORACLE_NOBODY, 2, false},
+        {false, false, CONSUMER, 1, true},     {false, false, ORACLE_NOBODY, 1, true},
+        {false, false, PRODUCER, 1, false},
+    };
+    struct oracle_id second = id_of(2);
+    struct oracle_stream_ids which = {0, &second, 1};
+    struct oracle_entry claimed = {id_of(2), SLICE("2")};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct crash_oracle *oracle = delivered_history();
+        struct shown shown;
+        show_delivered(&shown);
+        if (cases[i].claim) crash_oracle_invoke_claim(oracle, PRODUCER, &which);
+        else crash_oracle_invoke_release(oracle, PRODUCER, &which);
+        if (cases[i].answered)
+            crash_oracle_answered(oracle, PRODUCER,
+                                  &(struct oracle_answer){.entries = &claimed, .entry_count = 1});
+        shown.pending[1].client = cases[i].owner;
+        shown.pending[1].deliveries = cases[i].deliveries;
+        if (judge_shown(oracle, &shown) != cases[i].good) fail_msg("case %zu", i);
+        assert_int_equal(found(oracle, ORACLE_PENDING_WRONG), !cases[i].good);
+        crash_oracle_destroy(oracle);
+    }
+}
+
+/* XACKDEL of entry 3: pending entry and entry go, or neither. */
+static void test_acknowledged_and_removed_at_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        bool is_answered = i & 1, entry_gone = i & 2, pending_gone = i & 4;
+        struct crash_oracle *oracle = delivered_history();
+        struct shown shown;
+        struct oracle_id third = id_of(3);
+        show_delivered(&shown);
+        crash_oracle_invoke_acknowledge_remove(oracle, CONSUMER,
+                                               &(struct oracle_stream_ids){0, &third, 1});
+        if (is_answered) answered_ok(oracle, CONSUMER);
+        if (pending_gone) shown.stream.pending_count = 2;
+        if (entry_gone) {
+            shown.entries[2] = shown.entries[3];
+            shown.stream.entry_count = shown.stream.length = 3;
+        }
+        bool good = is_answered ? entry_gone && pending_gone : entry_gone == pending_gone;
+        if (judge_shown(oracle, &shown) != good) fail_msg("case %d", i);
+        crash_oracle_destroy(oracle);
+    }
+}
+
+static void test_a_raised_last_id(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_answered;
+        uint64_t last_id;
+        bool good;
+    } cases[] = {{true, 9, true},  {true, 4, false}, {true, 10, false},
+                 {false, 9, true}, {false, 4, true}, {false, 7, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct crash_oracle *oracle = delivered_history();
+        struct shown shown;
+        show_delivered(&shown);
+        crash_oracle_invoke_raise(oracle, PRODUCER, 0, id_of(9));
+        if (cases[i].is_answered) answered_ok(oracle, PRODUCER);
+        shown.stream.last_id = id_of(cases[i].last_id);
+        if (judge_shown(oracle, &shown) != cases[i].good) fail_msg("case %zu", i);
+        assert_int_equal(found(oracle, ORACLE_STREAM_INEXACT), !cases[i].good);
+        crash_oracle_destroy(oracle);
+    }
+}
+
+/* A message is sent, perhaps answered, and after the crash sent again, then answered 5 or 6. */
+static bool send_message_twice(bool is_answered, bool is_there, uint64_t second_answer)
+{
+    struct crash_oracle *oracle = delivered_history();
+    struct shown shown;
+    show_delivered(&shown);
+    crash_oracle_invoke_message(oracle, PRODUCER, 0, SLICE("5"));
+    if (is_answered)
+        crash_oracle_answered(oracle, PRODUCER, &(struct oracle_answer){.id = id_of(5)});
+    if (is_there) {
+        shown.stream.entry_count = shown.stream.length = shown.stream.entries_added = 5;
+        shown.stream.last_id = id_of(5);
+        shown.stream.lag = 2;
+    }
+    bool good = judge_shown(oracle, &shown);
+    crash_oracle_invoke_message_again(oracle, PRODUCER);
+    crash_oracle_answered(oracle, PRODUCER, &(struct oracle_answer){.id = id_of(second_answer)});
+    good &= !found(oracle, ORACLE_ANSWER_WRONG);
+    crash_oracle_destroy(oracle);
+    return good;
+}
+
+static void test_a_message_is_stored_once(void **state)
+{
+    (void)state;
+    assert_true(send_message_twice(true, true, 5));
+    assert_false(send_message_twice(true, true, 6));
+    assert_false(send_message_twice(true, false, 5));
+    assert_true(send_message_twice(false, true, 5));
+    assert_false(send_message_twice(false, true, 6));
+    assert_true(send_message_twice(false, false, 6));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -635,6 +785,10 @@ int main(void)
         cmocka_unit_test(test_a_seen_entry_survives),
         cmocka_unit_test(test_wrong_live_answers),
         cmocka_unit_test(test_refused_without_an_answer),
+        cmocka_unit_test(test_claims_and_what_is_given_back),
+        cmocka_unit_test(test_acknowledged_and_removed_at_once),
+        cmocka_unit_test(test_a_raised_last_id),
+        cmocka_unit_test(test_a_message_is_stored_once),
     };
     return cmocka_run_group_tests_name("integration crash_oracle", tests, NULL, NULL);
 }

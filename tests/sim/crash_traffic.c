@@ -8,7 +8,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { ENTRIES_MAX = 512, ANSWERED_ENTRIES_MAX = 64, PAYLOAD_BYTES_MAX = 256 };
+enum {
+    ENTRIES_MAX = 512,
+    ANSWERED_ENTRIES_MAX = 64,
+    PAYLOAD_BYTES_MAX = 256,
+    MESSAGE_AGE_MAX_US = 60000000, /* below the 100 s for which a stream remembers one */
+    RAISE_US = 10000000,
+    RAISE_DISTANCE = 1000, /* more requests than can be on their way */
+    RAISE_ONE_IN = 30
+};
 
 static uint32_t client_of(const struct world *w, const struct actor *a)
 {
@@ -112,6 +120,55 @@ static void send_add(struct world *w, struct actor *a, uint32_t stream)
     sent->place = stream;
 }
 
+/* The same entry whoever sends it again: its idempotent ID is the number that it begins with. */
+static void send_message(struct world *w, struct actor *a, uint32_t stream, struct slice payload)
+{
+    const char *end = memchr(payload.data, '.', payload.size);
+    CHECK(end != NULL);
+    machine_send(&w->machine, a->link, "XADD s%u IDMP c%u %.*s * field %.*s", stream,
+                 client_of(w, a), (int)(end - payload.data), payload.data, (int)payload.size,
+                 payload.data);
+    world_sent(w, a, SENT_ADD)->place = stream;
+}
+
+static void send_new_message(struct world *w, struct actor *a, uint32_t stream)
+{
+    char text[32];
+    uint32_t last_stream;
+    struct slice last;
+    bool sent = w->actors[client_of(w, a)].message_us != 0;
+    if (sent && !crash_oracle_message(w->oracle, client_of(w, a), &last_stream, &last)) return;
+    int size = snprintf(text, sizeof text, "%" PRIu64 ".m", w->payload_next++);
+    struct slice payload = {text, (size_t)size};
+    crash_oracle_invoke_message(w->oracle, client_of(w, a), stream, payload);
+    a->message_us = w->now_us;
+    send_message(w, a, stream, payload);
+}
+
+/* After a crash: whatever became of it, the client wants it stored once. */
+static void send_message_again(struct world *w, struct actor *a)
+{
+    uint32_t stream;
+    struct slice payload;
+    if (w->now_us - a->message_us > MESSAGE_AGE_MAX_US) return;
+    if (!crash_oracle_message(w->oracle, client_of(w, a), &stream, &payload)) return;
+    crash_oracle_invoke_message_again(w->oracle, client_of(w, a));
+    send_message(w, a, stream, payload);
+}
+
+/* By one client only, so that they come in order, and far above what the others add meanwhile. */
+static void send_raise(struct world *w, struct actor *a, uint32_t stream)
+{
+    if (client_of(w, a) != 0) return;
+    w->payload_next += RAISE_DISTANCE;
+    struct oracle_id id = {(uint64_t)(w->now_us + RAISE_US) / 1000, w->payload_next};
+    w->payload_next += RAISE_DISTANCE;
+    crash_oracle_invoke_raise(w->oracle, client_of(w, a), stream, id);
+    machine_send(&w->machine, a->link, "XSETID s%u %" PRIu64 "-%" PRIu64, stream, id.ms,
+                 id.sequence);
+    world_sent(w, a, SENT_OTHER)->rule = RULE_ACCEPTED;
+}
+
 static void send_group_read(struct world *w, struct actor *a, uint32_t stream)
 {
     uint32_t count = 1 + world_pick(w, 4);
@@ -127,16 +184,61 @@ static void send_group_read(struct world *w, struct actor *a, uint32_t stream)
     sent->place = stream;
 }
 
+/* Takes a pending entry of 'from', which then nobody else will name. */
+static bool take_delivered(struct actor *from, uint32_t *stream, struct oracle_id *id)
+{
+    if (from->delivered_count == 0) return false;
+    size_t last = --from->delivered_count;
+    *stream = from->delivered_stream[last];
+    *id = from->delivered[last];
+    return true;
+}
+
 static void send_acknowledge(struct world *w, struct actor *a)
 {
-    if (a->delivered_count == 0) return;
-    size_t last = --a->delivered_count;
-    struct oracle_id id = a->delivered[last];
-    struct oracle_stream_ids which = {a->delivered_stream[last], &id, 1};
-    crash_oracle_invoke_acknowledge(w->oracle, client_of(w, a), &which);
-    machine_send(&w->machine, a->link, "XACK s%u g %" PRIu64 "-%" PRIu64, which.stream, id.ms,
-                 id.sequence);
+    static const char *const references[] = {"", "KEEPREF ", "DELREF ", "ACKED "};
+    struct oracle_id id;
+    uint32_t stream;
+    if (!take_delivered(a, &stream, &id)) return;
+    struct oracle_stream_ids which = {stream, &id, 1};
+    if (world_chance(w, 2)) {
+        crash_oracle_invoke_acknowledge(w->oracle, client_of(w, a), &which);
+        machine_send(&w->machine, a->link, "XACK s%u g %" PRIu64 "-%" PRIu64, stream, id.ms,
+                     id.sequence);
+    } else {
+        crash_oracle_invoke_acknowledge_remove(w->oracle, client_of(w, a), &which);
+        machine_send(&w->machine, a->link, "XACKDEL s%u g %sIDS 1 %" PRIu64 "-%" PRIu64, stream,
+                     references[world_pick(w, 4)], id.ms, id.sequence);
+    }
     world_sent(w, a, SENT_OTHER)->rule = RULE_POSITIVE;
+}
+
+/* Another one's, or its own: then it is one delivery more. */
+static void send_claim(struct world *w, struct actor *a)
+{
+    struct oracle_id id;
+    uint32_t stream;
+    if (!take_delivered(&w->actors[world_pick(w, FAITHFUL_COUNT)], &stream, &id)) return;
+    crash_oracle_invoke_claim(w->oracle, client_of(w, a),
+                              &(struct oracle_stream_ids){stream, &id, 1});
+    machine_send(&w->machine, a->link, "XCLAIM s%u g c%u 0 %" PRIu64 "-%" PRIu64, stream,
+                 client_of(w, a), id.ms, id.sequence);
+    world_sent(w, a, SENT_CLAIM)->place = stream;
+}
+
+static void send_release(struct world *w, struct actor *a)
+{
+    struct oracle_id id;
+    uint32_t stream;
+    if (!take_delivered(a, &stream, &id)) return;
+    crash_oracle_invoke_release(w->oracle, client_of(w, a),
+                                &(struct oracle_stream_ids){stream, &id, 1});
+    machine_send(&w->machine, a->link, "XNACK s%u g FAIL IDS 1 %" PRIu64 "-%" PRIu64, stream, id.ms,
+                 id.sequence);
+    struct sent *sent = world_sent(w, a, SENT_RELEASE);
+    sent->rule = RULE_POSITIVE;
+    sent->place = stream;
+    sent->id = id;
 }
 
 static void send_removal(struct world *w, struct actor *a, uint32_t stream)
@@ -147,8 +249,10 @@ static void send_removal(struct world *w, struct actor *a, uint32_t stream)
     if (world_chance(w, 2)) {
         struct oracle_stream_ids which = {stream, &id, 1};
         crash_oracle_invoke_remove(w->oracle, client_of(w, a), &which);
-        machine_send(&w->machine, a->link, "XDEL s%u %" PRIu64 "-%" PRIu64, stream, id.ms,
-                     id.sequence);
+        machine_send(&w->machine, a->link,
+                     world_chance(w, 2) ? "XDEL s%u %" PRIu64 "-%" PRIu64
+                                        : "XDELEX s%u KEEPREF IDS 1 %" PRIu64 "-%" PRIu64,
+                     stream, id.ms, id.sequence);
     } else {
         crash_oracle_invoke_trim(w->oracle, client_of(w, a), stream, id);
         machine_send(&w->machine, a->link, "XTRIM s%u MINID %" PRIu64 "-%" PRIu64, stream, id.ms,
@@ -177,7 +281,13 @@ static void send_look(struct world *w, struct actor *a, uint32_t stream)
 void traffic_send(struct world *w, struct actor *a)
 {
     uint32_t stream = world_pick(w, FAITHFUL_STREAMS);
-    switch (world_pick(w, 13)) {
+    switch (world_pick(w, 17)) {
+    case 16: send_new_message(w, a, stream); break;
+    case 15:
+        if (world_chance(w, RAISE_ONE_IN)) send_raise(w, a, stream);
+        break;
+    case 14: send_release(w, a); break;
+    case 13: send_claim(w, a); break;
     case 12: send_transaction(w, a); break;
     case 0:
     case 1: send_set(w, a); break;
@@ -212,6 +322,7 @@ void traffic_connect(struct world *w, struct actor *a)
 {
     machine_connect(&w->machine, a->link);
     a->delivered_count = 0;
+    send_message_again(w, a);
     if (!world_chance(w, 2)) return;
     machine_send(&w->machine, a->link, "HELLO 3");
     world_sent(w, a, SENT_SETUP);
@@ -254,12 +365,28 @@ static void take_entries(struct slice in, struct entry_list *list)
     CHECK(in.size == 0);
 }
 
+/* The answer of XCLAIM. */
+static void take_claimed(struct slice in, struct entry_list *list)
+{
+    struct answer item;
+    list->count = 0;
+    CHECK(answer_take(&in, &item) && item.kind == ANSWER_ARRAY);
+    CHECK(item.integer <= ANSWERED_ENTRIES_MAX);
+    size_t count = (size_t)item.integer;
+    for (; list->count < count; list->count++) take_entry(&in, &list->entries[list->count]);
+    CHECK(in.size == 0);
+}
+
+static void give_delivered(struct actor *a, uint32_t stream, struct oracle_id id)
+{
+    if (a->delivered_count == KNOWN_IDS_MAX) return;
+    a->delivered[a->delivered_count] = id;
+    a->delivered_stream[a->delivered_count++] = stream;
+}
+
 static void remember_delivered(struct actor *a, uint32_t stream, const struct entry_list *list)
 {
-    for (size_t i = 0; i < list->count && a->delivered_count < KNOWN_IDS_MAX; i++) {
-        a->delivered[a->delivered_count] = list->entries[i].id;
-        a->delivered_stream[a->delivered_count++] = stream;
-    }
+    for (size_t i = 0; i < list->count; i++) give_delivered(a, stream, list->entries[i].id);
 }
 
 /* A value that its key has only once. Another one (null, a number) may have been read long before
@@ -303,6 +430,13 @@ void traffic_answered(struct world *w, struct actor *a, const struct sent *sent,
         answer.entries = list.entries;
         answer.entry_count = list.count;
         break;
+    case SENT_CLAIM:
+        take_claimed(reply, &list);
+        remember_delivered(a, sent->place, &list);
+        answer.entries = list.entries;
+        answer.entry_count = list.count;
+        break;
+    case SENT_RELEASE: give_delivered(a, sent->place, sent->id); break;
     case SENT_OTHER: break;
     }
     crash_oracle_answered(w->oracle, client_of(w, a), &answer);
@@ -311,7 +445,7 @@ void traffic_answered(struct world *w, struct actor *a, const struct sent *sent,
 static bool is_operation(const struct sent *sent)
 {
     return sent->kind == SENT_WRITES || sent->kind == SENT_ADD || sent->kind == SENT_GROUP_READ ||
-           sent->kind == SENT_OTHER;
+           sent->kind == SENT_CLAIM || sent->kind == SENT_RELEASE || sent->kind == SENT_OTHER;
 }
 
 /* A full disk refuses a write between writes that happen. Its error may reach the client after a

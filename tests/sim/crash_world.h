@@ -50,6 +50,8 @@ enum sent_kind {
     SENT_ADD,
     SENT_GROUP_READ,
     SENT_READ,
+    SENT_CLAIM,
+    SENT_RELEASE, /* of 'id' */
     SENT_OTHER,
     SENT_WILD
 };
@@ -59,7 +61,8 @@ struct sent {
     enum sent_kind kind;
     enum answer_rule rule;
     uint32_t place; /* the key of a GET; the stream of what concerns one */
-    bool looks;     /* WILD: the answer shows 'place' as it was */
+    struct oracle_id id;
+    bool looks; /* WILD: the answer shows 'place' as it was */
     bool executed;
     bool refused;   /* the oracle knows */
     lsn_t tick_lsn; /* where the log stood at the end of the tick that executed it */
@@ -70,11 +73,13 @@ struct actor {
     size_t link;
     struct sent sent[SENT_MAX];
     size_t sent_count;
-    uint64_t taken;                            /* requests of this connection that were answered */
-    uint64_t executed;                         /* and those that were executed */
-    struct oracle_id delivered[KNOWN_IDS_MAX]; /* to this consumer, not acknowledged by it */
+    uint64_t taken;    /* requests of this connection that were answered */
+    uint64_t executed; /* and those that were executed */
+    /* Pending entries that nobody else and no request on its way will name. */
+    struct oracle_id delivered[KNOWN_IDS_MAX];
     uint32_t delivered_stream[KNOWN_IDS_MAX];
     size_t delivered_count;
+    int64_t message_us; /* when its idempotent message was sent first */
 };
 
 struct known_ids {
