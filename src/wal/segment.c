@@ -114,15 +114,16 @@ enum segment_verdict segment_read_header(const char block[SEGMENT_HEADER_BYTES],
 
 static enum disk_status fill(struct disk_file *file, const struct disk *disk, uint64_t size)
 {
-    char *zeros = memory_allocate_aligned(DISK_BLOCK_BYTES, FILL_BYTES);
-    memset(zeros, 0, FILL_BYTES);
+    size_t piece = size < FILL_BYTES ? (size_t)size : FILL_BYTES;
+    char *zeros = memory_allocate_aligned(DISK_BLOCK_BYTES, piece);
+    memset(zeros, 0, piece);
     enum disk_status status = DISK_OK;
-    for (uint64_t offset = 0; offset < size && status == DISK_OK; offset += FILL_BYTES) {
+    for (uint64_t offset = 0; offset < size && status == DISK_OK; offset += piece) {
         uint64_t left = size - offset;
-        struct slice bytes = {zeros, left < FILL_BYTES ? (size_t)left : FILL_BYTES};
+        struct slice bytes = {zeros, left < piece ? (size_t)left : piece};
         status = disk->operations->write(file, offset, bytes);
     }
-    memory_free_aligned(zeros, DISK_BLOCK_BYTES, FILL_BYTES);
+    memory_free_aligned(zeros, DISK_BLOCK_BYTES, piece);
     return status;
 }
 
