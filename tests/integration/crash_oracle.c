@@ -205,8 +205,9 @@ void crash_oracle_invoke_raise(struct crash_oracle *oracle, uint32_t client, uin
     operation->id = last_id;
 }
 
-static bool message_under_way(const struct crash_oracle *oracle, uint32_t client)
+bool crash_oracle_message_under_way(const struct crash_oracle *oracle, uint32_t client)
 {
+    oracle_require(client < oracle->client_count, "no such client");
     const struct oracle_client *sender = &oracle->clients[client];
     for (size_t i = 0; i < sender->operation_count; i++)
         if (sender->operations[i].is_message) return true;
@@ -218,7 +219,7 @@ bool crash_oracle_message(const struct crash_oracle *oracle, uint32_t client, ui
 {
     oracle_require(client < oracle->client_count, "no such client");
     const struct oracle_client *sender = &oracle->clients[client];
-    if (message_under_way(oracle, client)) return false;
+    if (crash_oracle_message_under_way(oracle, client)) return false;
     *stream = sender->message.stream;
     *payload = (struct slice){sender->message.payload.data, sender->message.payload.size};
     return sender->message.sent;
@@ -228,7 +229,8 @@ void crash_oracle_invoke_message(struct crash_oracle *oracle, uint32_t client, u
                                  struct slice payload)
 {
     oracle_require(client < oracle->client_count, "no such client");
-    oracle_require(!message_under_way(oracle, client), "the client's message is under way");
+    oracle_require(!crash_oracle_message_under_way(oracle, client),
+                   "the client's message is under way");
     crash_oracle_invoke_add(oracle, client, stream, payload);
     struct oracle_client *sender = &oracle->clients[client];
     sender->operations[sender->operation_count - 1].is_message = true;
@@ -240,7 +242,8 @@ void crash_oracle_invoke_message(struct crash_oracle *oracle, uint32_t client, u
 void crash_oracle_invoke_message_again(struct crash_oracle *oracle, uint32_t client)
 {
     oracle_require(client < oracle->client_count, "no such client");
-    oracle_require(!message_under_way(oracle, client), "the client's message is under way");
+    oracle_require(!crash_oracle_message_under_way(oracle, client),
+                   "the client's message is under way");
     struct oracle_client *sender = &oracle->clients[client];
     const struct oracle_message *message = &sender->message;
     oracle_require(message->sent, "there is no message");

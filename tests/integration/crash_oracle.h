@@ -151,6 +151,7 @@ void crash_oracle_invoke_raise(struct crash_oracle *oracle, uint32_t client, uin
  * answered by the first entry's ID if that was acknowledged or is there. */
 void crash_oracle_invoke_message(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
                                  struct slice payload);
+bool crash_oracle_message_under_way(const struct crash_oracle *oracle, uint32_t client);
 /* The client's last message, if it may be sent again; borrowed until the next call. */
 bool crash_oracle_message(const struct crash_oracle *oracle, uint32_t client, uint32_t *stream,
                           struct slice *payload);

@@ -134,14 +134,11 @@ static void send_message(struct world *w, struct actor *a, uint32_t stream, stru
 static void send_new_message(struct world *w, struct actor *a, uint32_t stream)
 {
     char text[32];
-    uint32_t last_stream;
-    struct slice last;
-    bool sent = w->actors[client_of(w, a)].message_us != 0;
-    if (sent && !crash_oracle_message(w->oracle, client_of(w, a), &last_stream, &last)) return;
+    if (crash_oracle_message_under_way(w->oracle, client_of(w, a))) return;
     int size = snprintf(text, sizeof text, "%" PRIu64 ".m", w->payload_next++);
     struct slice payload = {text, (size_t)size};
     crash_oracle_invoke_message(w->oracle, client_of(w, a), stream, payload);
-    a->message_us = w->now_us;
+    w->message_us[client_of(w, a)] = w->now_us;
     send_message(w, a, stream, payload);
 }
 
@@ -150,7 +147,7 @@ static void send_message_again(struct world *w, struct actor *a)
 {
     uint32_t stream;
     struct slice payload;
-    if (w->now_us - a->message_us > MESSAGE_AGE_MAX_US) return;
+    if (w->now_us - w->message_us[client_of(w, a)] > MESSAGE_AGE_MAX_US) return;
     if (!crash_oracle_message(w->oracle, client_of(w, a), &stream, &payload)) return;
     crash_oracle_invoke_message_again(w->oracle, client_of(w, a));
     send_message(w, a, stream, payload);

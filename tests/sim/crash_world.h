@@ -79,7 +79,6 @@ struct actor {
     struct oracle_id delivered[KNOWN_IDS_MAX];
     uint32_t delivered_stream[KNOWN_IDS_MAX];
     size_t delivered_count;
-    int64_t message_us; /* when its idempotent message was sent first */
 };
 
 struct known_ids {
@@ -110,7 +109,8 @@ struct world {
     uint64_t wild_hash[WILD_KEYS];
     lsn_t wild_lsn[WILD_KEYS];
     uint64_t payload_next;
-    struct moment *moments; /* LSN_MAX + 1 of them */
+    int64_t message_us[FAITHFUL_COUNT]; /* when its idempotent message was sent first */
+    struct moment *moments;             /* LSN_MAX + 1 of them */
     lsn_t tick_lsn;
     lsn_t needed_lsn;
 };
