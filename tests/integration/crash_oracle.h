@@ -134,34 +134,6 @@ void crash_oracle_invoke_remove(struct crash_oracle *oracle, uint32_t client,
                                 const struct oracle_stream_ids *which); /* XDEL */
 void crash_oracle_invoke_acknowledge(struct crash_oracle *oracle, uint32_t client,
                                      const struct oracle_stream_ids *which); /* XACK */
-/* XACKDEL, and XDELEX DELREF of entries that are there: pending entry and entry go, or neither. */
-void crash_oracle_invoke_acknowledge_remove(struct crash_oracle *oracle, uint32_t client,
-                                            const struct oracle_stream_ids *which);
-/* XCLAIM, XAUTOCLAIM: the consumer is the client; one more delivery. What leaves the pending
- * entries because it is gone from the stream is not claimed. */
-void crash_oracle_invoke_claim(struct crash_oracle *oracle, uint32_t client,
-                               const struct oracle_stream_ids *which);
-/* XNACK FAIL: nobody is the owner, and the delivery counts. */
-void crash_oracle_invoke_release(struct crash_oracle *oracle, uint32_t client,
-                                 const struct oracle_stream_ids *which);
-/* XSETID: the stream's last ID becomes 'last_id'. */
-void crash_oracle_invoke_raise(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                               struct oracle_id last_id);
-/* XADD IDMP: as an add, but it may be sent again, by crash_oracle_invoke_message_again, which is
- * answered by the first entry's ID if that was acknowledged or is there. */
-void crash_oracle_invoke_message(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                                 struct slice payload);
-bool crash_oracle_message_under_way(const struct crash_oracle *oracle, uint32_t client);
-/* The client's last message, if it may be sent again; borrowed until the next call. */
-bool crash_oracle_message(const struct crash_oracle *oracle, uint32_t client, uint32_t *stream,
-                          struct slice *payload);
-void crash_oracle_invoke_message_again(struct crash_oracle *oracle, uint32_t client);
-/* XTRIM MINID = 'first_kept'. */
-void crash_oracle_invoke_trim(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                              struct oracle_id first_kept);
-/* XREADGROUP with `>`: the consumer is the client; at most 'count' entries. */
-void crash_oracle_invoke_read(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                              size_t count);
 
 /* --- What comes back. ------------------------------------------------------------------------ */
 
@@ -224,4 +196,5 @@ const struct oracle_violation *crash_oracle_violation(const struct crash_oracle 
                                                       size_t index);
 void crash_oracle_measure(const struct crash_oracle *oracle, struct oracle_figures *figures);
 
+#include "crash_oracle_moves.h"
 #endif
