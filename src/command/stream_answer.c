@@ -165,7 +165,7 @@ static struct reply_rest *make_rest(struct stream_part *parts, size_t count,
         parts[i].items_count = 0;
         a->rest.memory_bytes += part->items_count * sizeof *part->items;
         if (i < p->part || !part->served) continue;
-        if (part->key.size > 0) memcpy(keys, part->key.data, part->key.size);
+        if (keys != NULL) memcpy(keys, part->key.data, part->key.size);
         part->key.data = keys;
         keys += part->key.size;
         a->views[i] = stream_freeze(part->stream);

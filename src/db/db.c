@@ -573,7 +573,8 @@ void db_listen(struct db *db, const struct event_sink *sink)
 {
     CHECK(!db->batch_open);
     CHECK(sink == NULL || (sink->classes != 0 && sink->take != NULL));
-    db->events.sink = sink == NULL ? (struct event_sink){0} : *sink;
+    db->events.sink = (struct event_sink){0};
+    if (sink != NULL) db->events.sink = *sink;
 }
 
 /* ---- watched keys ---- */
