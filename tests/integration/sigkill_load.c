@@ -383,8 +383,8 @@ static void take_peek(struct load *load, const struct load_request *request,
                       const redisReply *reply)
 {
     if (request->kind == LOAD_PEEK_VALUE) {
-        /* The answer may be older than what is acknowledged by now. Only a text tells of which write
-         * it is; a number, or that nothing is there, may come again. */
+        /* The answer may be older than what is acknowledged by now. Only a text tells of which
+         * write it is; a number, or that nothing is there, may come again. */
         bool is_text = request->index % LOAD_KEYS_EACH < TEXT_KEYS;
         if (!is_text || reply->type != REDIS_REPLY_STRING) return;
         crash_oracle_saw_value(load->oracle, request->index, true,
