@@ -5,16 +5,12 @@
 #define BASE_LIST_H
 
 #include "base/check.h"
-
-#include <stddef.h>
+#include "base/container.h"
 
 struct list {
     struct list *next;
     struct list *previous;
 };
-
-/* The struct of 'type' whose field 'member' is the node. */
-#define LIST_MEMBER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *l)
 {

@@ -59,7 +59,7 @@ static void test_model(void **state)
             while (order[at] != number) at++;
             memmove(order + at, order + at + 1, sizeof order[0] * (size_t)(--count - at));
             assert_true(list_empty(node));
-            assert_ptr_equal(LIST_MEMBER(node, struct member, node), &members[number]);
+            assert_ptr_equal(CONTAINER_OF(node, struct member, node), &members[number]);
         }
         check(&head, order, count);
     }

@@ -33,7 +33,7 @@ enum outcome command_slowlog_get(struct command_context *c)
     reply_array(c->reply, left);
     for (struct list *at = log->entries.next; left > 0; at = at->next, left--) {
         CHECK(at != &log->entries);
-        answer_entry(c->reply, LIST_MEMBER(at, struct slow_entry, link));
+        answer_entry(c->reply, CONTAINER_OF(at, struct slow_entry, link));
     }
     return OUTCOME_REPLIED;
 }

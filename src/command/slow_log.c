@@ -74,7 +74,7 @@ static struct slow_entry *make_entry(const struct slow_request *request, size_t 
 static void cut(struct slow_log *log, size_t count_max)
 {
     while (log->count > count_max) {
-        struct slow_entry *oldest = LIST_MEMBER(log->entries.previous, struct slow_entry, link);
+        struct slow_entry *oldest = CONTAINER_OF(log->entries.previous, struct slow_entry, link);
         list_remove(&oldest->link);
         memory_free(oldest, oldest->allocated_bytes);
         log->count--;

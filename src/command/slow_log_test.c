@@ -14,7 +14,7 @@ static struct slow_entry *entry_at(struct slow_log *log, size_t index)
     struct list *at = log->entries.next;
     while (index-- > 0) at = at->next;
     assert_ptr_not_equal(at, &log->entries);
-    return LIST_MEMBER(at, struct slow_entry, link);
+    return CONTAINER_OF(at, struct slow_entry, link);
 }
 
 static void expect_argument(struct slow_log *log, size_t index, const char *text)

@@ -133,7 +133,7 @@ static bool watches(const struct watched_key *k, const struct watcher *owner)
         return watch != NULL;
     }
     for (struct list *at = k->watches.next; at != &k->watches; at = at->next)
-        if (LIST_MEMBER(at, struct watch, link)->owner == owner) return true;
+        if (CONTAINER_OF(at, struct watch, link)->owner == owner) return true;
     return false;
 }
 
@@ -197,7 +197,7 @@ static void break_watch(const struct watch *watch, lsn_t lsn)
 static void note_removal(struct watched_key *k, lsn_t lsn)
 {
     for (struct list *at = k->watches.next; at != &k->watches; at = at->next) {
-        struct watch *watch = LIST_MEMBER(at, struct watch, link);
+        struct watch *watch = CONTAINER_OF(at, struct watch, link);
         if (!watch->expired) break_watch(watch, lsn);
         watch->expired = false;
     }
@@ -206,7 +206,7 @@ static void note_removal(struct watched_key *k, lsn_t lsn)
 static void note_change(const struct watched_key *k, lsn_t lsn)
 {
     for (struct list *at = k->watches.next; at != &k->watches; at = at->next)
-        break_watch(LIST_MEMBER(at, struct watch, link), lsn);
+        break_watch(CONTAINER_OF(at, struct watch, link), lsn);
 }
 
 void watched_touch(struct watched *w, const struct store_key *key, bool expiry, lsn_t lsn)
@@ -238,7 +238,7 @@ static void note_swap(struct watched *w, struct watched_key *k, uint8_t place,
     k->database = place;
     if (!was && !will) return;
     for (struct list *at = k->watches.next; at != &k->watches; at = at->next) {
-        struct watch *watch = LIST_MEMBER(at, struct watch, link);
+        struct watch *watch = CONTAINER_OF(at, struct watch, link);
         bool absent = !was || watch->expired; /* when WATCH came */
         if (!absent || (will && !expired)) break_watch(watch, swap->lsn);
         watch->expired = absent && expired;

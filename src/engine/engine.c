@@ -50,7 +50,7 @@ static struct session *session_after(const struct engine *e, uint64_t id)
     if (last != NULL && last->client.id == id + 1) return last; /* listed, and now to be killed */
     if (last != NULL && last->client.id <= id) from = &last->all;
     for (struct list *at = from->next; at != &e->sessions; at = at->next) {
-        struct session *s = LIST_MEMBER(at, struct session, all);
+        struct session *s = CONTAINER_OF(at, struct session, all);
         if (s->client.id > id) return s;
     }
     return NULL;
@@ -146,7 +146,7 @@ struct engine *engine_create(const struct engine_options *options)
 void engine_destroy(struct engine *e)
 {
     while (!list_empty(&e->sessions))
-        engine_close_session(e, LIST_MEMBER(e->sessions.next, struct session, all));
+        engine_close_session(e, CONTAINER_OF(e->sessions.next, struct session, all));
     waiters_deinit(&e->waiters);
     monitor_deinit(&e->monitor);
     memory_free(e, sizeof *e);
@@ -168,7 +168,8 @@ void engine_set_limits(struct engine *e, const struct engine_limits *limits)
 static void break_watches(struct engine *e)
 {
     for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
-        struct watcher *watcher = &LIST_MEMBER(at, struct session, all)->client.transaction.watcher;
+        struct session *s = CONTAINER_OF(at, struct session, all);
+        struct watcher *watcher = &s->client.transaction.watcher;
         if (watcher->count == 0) continue;
         db_unwatch(e->db, watcher);
         watcher->broken = true;
@@ -530,7 +531,7 @@ static void run_sessions(struct engine *e)
         list_append(&turn, node);
     }
     while (!list_empty(&turn)) {
-        struct session *s = LIST_MEMBER(turn.next, struct session, runnable);
+        struct session *s = CONTAINER_OF(turn.next, struct session, runnable);
         list_remove(&s->runnable);
         run_session(e, s);
         make_runnable(e, s);
@@ -580,7 +581,7 @@ static void unpause_sessions(struct engine *e)
     size_t portions = PORTIONS_PER_TICK;
     list_init(&served);
     for (struct list *at = e->paused.next; at != &e->paused; at = next) {
-        struct session *s = LIST_MEMBER(at, struct session, paused);
+        struct session *s = CONTAINER_OF(at, struct session, paused);
         next = at->next;
         if (!may_go_on(e, s)) continue;
         if (s->rest != NULL) {
@@ -628,14 +629,14 @@ void engine_tick(struct engine *e, int64_t now_us)
     expire_waiters(e);
     if (e->waiters.count > 0) wake_touched(e); /* what a timer let one waiter claim */
     for (struct list *at = e->closing.next; at != &e->closing; at = at->next)
-        mark_ready(e, LIST_MEMBER(at, struct session, closing));
+        mark_ready(e, CONTAINER_OF(at, struct session, closing));
 }
 
 bool engine_busy(const struct engine *e)
 {
     if (e->expiring || !list_empty(&e->runnable)) return true;
     for (struct list *at = e->paused.next; at != &e->paused; at = at->next)
-        if (may_go_on(e, LIST_MEMBER(at, struct session, paused))) return true;
+        if (may_go_on(e, CONTAINER_OF(at, struct session, paused))) return true;
     return false;
 }
 
@@ -670,7 +671,7 @@ void engine_release(struct engine *e)
     if (durable_lsn == e->released_lsn) return;
     e->released_lsn = durable_lsn;
     for (struct list *at = e->gated.next; at != &e->gated; at = next) {
-        struct session *s = LIST_MEMBER(at, struct session, gated);
+        struct session *s = CONTAINER_OF(at, struct session, gated);
         next = at->next;
         if (session_release(s, durable_lsn)) mark_ready(e, s);
         if (s->gates_count == 0) list_remove(&s->gated);
@@ -680,7 +681,7 @@ void engine_release(struct engine *e)
 struct session *engine_take_ready(struct engine *e)
 {
     if (list_empty(&e->ready)) return NULL;
-    struct session *s = LIST_MEMBER(e->ready.next, struct session, ready);
+    struct session *s = CONTAINER_OF(e->ready.next, struct session, ready);
     list_remove(&s->ready);
     return s;
 }
@@ -690,7 +691,7 @@ void engine_stop(struct engine *e)
     e->stopped = true;
     e->expiring = false;
     for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
-        struct session *s = LIST_MEMBER(at, struct session, all);
+        struct session *s = CONTAINER_OF(at, struct session, all);
         if (s->state != SESSION_CLOSING) begin_closing(e, s);
     }
     CHECK(e->waiters.count == 0);
@@ -709,7 +710,7 @@ void engine_measure(const struct engine *e, struct engine_figures *figures)
     figures->errors = &e->monitor.errors;
     figures->error_replies = e->monitor.errors.total;
     for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
-        const struct session *s = LIST_MEMBER(at, struct session, all);
+        const struct session *s = CONTAINER_OF(at, struct session, all);
         figures->input_bytes += s->client.input_bytes;
         figures->client_memory_bytes += session_memory_bytes(s);
     }

@@ -116,7 +116,7 @@ static void drop_key_if_unused(struct waiters *w, struct waiter_key *key)
 
 static struct waiter_cohort *cohort_of(struct list *link)
 {
-    return LIST_MEMBER(link, struct waiter_cohort, link);
+    return CONTAINER_OF(link, struct waiter_cohort, link);
 }
 
 static struct slice group_of(const struct waiter_cohort *cohort)
@@ -153,7 +153,7 @@ static void drop_cohort_if_empty(const struct waiter_key *key, struct waiter_coh
 static struct waiter *head_of(const struct waiter_cohort *cohort)
 {
     CHECK(!list_empty(&cohort->nodes));
-    return LIST_MEMBER(cohort->nodes.next, struct waiter_node, link)->waiter;
+    return CONTAINER_OF(cohort->nodes.next, struct waiter_node, link)->waiter;
 }
 
 static bool is_head(const struct waiter *waiter)
@@ -263,7 +263,7 @@ static void copy_arguments(struct waiter *waiter, const struct slice *arguments,
 static bool is_last(const struct waiter *waiter, const struct list *nodes)
 {
     if (list_empty(nodes)) return false;
-    return LIST_MEMBER(nodes->previous, struct waiter_node, link)->waiter == waiter;
+    return CONTAINER_OF(nodes->previous, struct waiter_node, link)->waiter == waiter;
 }
 
 static void join_key(struct waiters *w, struct waiter *waiter, struct slice name)
@@ -395,7 +395,7 @@ static void wake_each(struct waiter_key *key, waiters_wake_function *wake, void 
     struct list *next;
     for (struct list *at = key->nodes.next; at != &key->nodes; at = next) {
         next = at->next; /* 'wake' may free this node, and only this one */
-        wake(context, LIST_MEMBER(at, struct waiter_node, link)->waiter);
+        wake(context, CONTAINER_OF(at, struct waiter_node, link)->waiter);
     }
 }
 
@@ -429,7 +429,7 @@ void waiters_wake(struct waiters *w, const struct db_touched *touched, waiters_w
     }
     struct list *next;
     for (struct list *at = w->all.next; at != &w->all; at = next) {
-        struct waiter *waiter = LIST_MEMBER(at, struct waiter, link);
+        struct waiter *waiter = CONTAINER_OF(at, struct waiter, link);
         next = at->next;
         if (waiter->wait.database == touched->database) wake(context, waiter);
     }
@@ -440,7 +440,7 @@ void waiters_wake_synced(struct waiters *w, lsn_t synced_lsn, waiters_wake_funct
 {
     struct list *next;
     for (struct list *at = w->synced.next; at != &w->synced; at = next) {
-        struct waiter *waiter = LIST_MEMBER(at, struct waiter, synced);
+        struct waiter *waiter = CONTAINER_OF(at, struct waiter, synced);
         next = at->next; /* 'wake' may free this one, and only this one */
         if (waiter->wait.synced_lsn > synced_lsn) continue;
         list_remove(at); /* there is nothing more to hear from the log */

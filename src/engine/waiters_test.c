@@ -370,7 +370,7 @@ static void test_synced(void **state)
     waiters_wake_synced(&w, 7, note_wake, &l);
     assert_int_equal(l.count, 2);
     assert_ptr_equal(l.owners[1], &owners[0]);
-    while (w.count > 0) waiters_remove(&w, LIST_MEMBER(w.all.next, struct waiter, link));
+    while (w.count > 0) waiters_remove(&w, CONTAINER_OF(w.all.next, struct waiter, link));
     assert_true(list_empty(&w.synced));
     waiters_deinit(&w);
 }

@@ -59,7 +59,7 @@ void connection_close(struct connection *c)
 void connection_free_dead(struct net *n)
 {
     while (!list_empty(&n->dead)) {
-        struct connection *c = LIST_MEMBER(n->dead.next, struct connection, list);
+        struct connection *c = CONTAINER_OF(n->dead.next, struct connection, list);
         CHECK(is_dead(c));
         list_remove(&c->list);
         memory_free(c, sizeof *c);

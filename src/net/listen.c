@@ -48,7 +48,7 @@ void net_set_keepalive(struct net *n, int seconds)
     CHECK(seconds >= 0);
     n->keepalive_seconds = seconds;
     for (struct list *i = n->listeners.next; i != &n->listeners; i = i->next) {
-        struct listener *l = LIST_MEMBER(i, struct listener, list);
+        struct listener *l = CONTAINER_OF(i, struct listener, list);
         if (l->unix_path == NULL) set_inherited_options(n, l->target.descriptor);
     }
 }
@@ -191,7 +191,7 @@ static void forget_events(struct net *n, const struct target *t)
 void net_stop_listening(struct net *n)
 {
     while (!list_empty(&n->listeners)) {
-        struct listener *l = LIST_MEMBER(n->listeners.next, struct listener, list);
+        struct listener *l = CONTAINER_OF(n->listeners.next, struct listener, list);
         list_remove(&l->list);
         forget_events(n, &l->target);
         close(l->target.descriptor);
@@ -222,7 +222,7 @@ static void format_address(const union address *at, char text[128], bool *loopba
 uint16_t net_port(const struct net *n)
 {
     for (struct list *i = n->listeners.next; i != &n->listeners; i = i->next) {
-        const struct listener *l = LIST_MEMBER(i, struct listener, list);
+        const struct listener *l = CONTAINER_OF(i, struct listener, list);
         union address at = {0};
         socklen_t size = sizeof at;
         if (l->unix_path != NULL || getsockname(l->target.descriptor, &at.any, &size) != 0)
@@ -285,7 +285,7 @@ void listener_pause(struct net *n, bool paused)
 {
     n->accepting_paused = paused;
     for (struct list *i = n->listeners.next; i != &n->listeners; i = i->next) {
-        struct listener *l = LIST_MEMBER(i, struct listener, list);
+        struct listener *l = CONTAINER_OF(i, struct listener, list);
         target_rewatch(n, &l->target, paused ? 0 : EPOLLIN);
     }
 }

@@ -31,10 +31,10 @@ void net_destroy(struct net *n)
 {
     net_stop_listening(n);
     while (!list_empty(&n->live))
-        connection_close(LIST_MEMBER(n->live.next, struct connection, list));
+        connection_close(CONTAINER_OF(n->live.next, struct connection, list));
     connection_free_dead(n);
     while (!list_empty(&n->watches)) {
-        struct watch *w = LIST_MEMBER(n->watches.next, struct watch, list);
+        struct watch *w = CONTAINER_OF(n->watches.next, struct watch, list);
         list_remove(&w->list);
         memory_free(w, sizeof *w);
     }

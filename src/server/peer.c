@@ -186,7 +186,7 @@ static void close_ended(struct server *s)
 {
     struct list *next;
     for (struct list *i = s->ended.next; i != &s->ended; i = next) {
-        struct peer *p = LIST_MEMBER(i, struct peer, ended);
+        struct peer *p = CONTAINER_OF(i, struct peer, ended);
         next = i->next;
         if (is_served(p)) drop(p);
     }
@@ -197,7 +197,7 @@ static void close_idle(struct server *s)
     int64_t timeout_ms = config_number(s->config, CONFIG_TIMEOUT) * 1000;
     if (timeout_ms == 0) return;
     while (!list_empty(&s->active)) {
-        struct peer *p = LIST_MEMBER(s->active.next, struct peer, active);
+        struct peer *p = CONTAINER_OF(s->active.next, struct peer, active);
         if (s->now_ms - p->active_ms < timeout_ms) return;
         if (session_client(p->session)->blocked) {
             touch(s, p); /* it waits, and may; BLOCK has a timeout of its own */
@@ -211,7 +211,7 @@ static void close_idle(struct server *s)
 static void close_without_login(struct server *s)
 {
     while (!list_empty(&s->login)) {
-        struct peer *p = LIST_MEMBER(s->login.next, struct peer, login);
+        struct peer *p = CONTAINER_OF(s->login.next, struct peer, login);
         bool authenticated = session_client(p->session)->authenticated;
         if (!authenticated && s->now_ms - p->opened_ms < LOGIN_SECONDS * 1000) return;
         if (authenticated) list_remove(&p->login);
@@ -225,7 +225,7 @@ static void close_above_soft(struct server *s, const struct config_output_limit 
 {
     struct list *next;
     for (struct list *i = s->active.next; i != &s->active; i = next) {
-        struct peer *p = LIST_MEMBER(i, struct peer, active);
+        struct peer *p = CONTAINER_OF(i, struct peer, active);
         const struct chain *output = session_output(p->session);
         next = i->next;
         if (output->appended - output->sent <= limit->soft_bytes) {
@@ -257,11 +257,11 @@ int64_t peers_due_ms(const struct server *s)
     int64_t due = s->soft_check_ms;
     int64_t timeout_ms = config_number(s->config, CONFIG_TIMEOUT) * 1000;
     if (timeout_ms > 0 && !list_empty(&s->active)) {
-        const struct peer *p = LIST_MEMBER(s->active.next, struct peer, active);
+        const struct peer *p = CONTAINER_OF(s->active.next, struct peer, active);
         if (p->active_ms + timeout_ms < due) due = p->active_ms + timeout_ms;
     }
     if (!list_empty(&s->login)) {
-        const struct peer *p = LIST_MEMBER(s->login.next, struct peer, login);
+        const struct peer *p = CONTAINER_OF(s->login.next, struct peer, login);
         int64_t login_due = p->opened_ms + LOGIN_SECONDS * 1000;
         if (login_due < due) due = login_due;
     }

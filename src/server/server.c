@@ -191,7 +191,7 @@ void server_destroy(struct server *s)
     if (s->spare_worker != NULL) worker_destroy(s->spare_worker);
     if (s->snapshot_worker != NULL) worker_destroy(s->snapshot_worker);
     while (!list_empty(&s->active)) {
-        struct peer *p = LIST_MEMBER(s->active.next, struct peer, active);
+        struct peer *p = CONTAINER_OF(s->active.next, struct peer, active);
         list_remove(&p->active);
         list_remove(&p->login);
         list_remove(&p->ended);

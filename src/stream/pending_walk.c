@@ -1,4 +1,5 @@
 /* pending_walk.c - what commands see of pending entries: single ones, walks by ID, the oldest. */
+#include "base/container.h"
 #include "base/memory.h"
 #include "stream/group.h"
 #include "stream/pending_chunk.h"
@@ -6,10 +7,8 @@
 struct stream_pending group_show(const struct stream_group *g, const struct pending_item *item)
 {
     const struct stream_consumer *consumer = NULL;
-    if (item->owner != PENDING_UNOWNED) {
-        char *owner = (char *)g->pending.owners[item->owner];
-        consumer = (const void *)(owner - offsetof(struct stream_consumer, owner));
-    }
+    if (item->owner != PENDING_UNOWNED)
+        consumer = CONTAINER_OF(g->pending.owners[item->owner], struct stream_consumer, owner);
     return (struct stream_pending){item->id, item->delivery_ms, item->deliveries, consumer};
 }
 
