@@ -491,7 +491,7 @@ static void save_moved_keys(struct db *db, lsn_t lsn)
 /* Log first, then state: the name may be lent by the entry that apply is about to free. */
 static void log_and_apply(struct db *db, const struct effect *e, bool expiry)
 {
-    if (db->watched.keys_count > 0) note_watched(db, e, expiry);
+    if (db->watched.keys.count > 0) note_watched(db, e, expiry);
     if (db->events.sink.classes != 0) event_queue_add(&db->events, e, expiry, db->now_ms);
     if (db->wal != NULL) {
         if (db->frame == NULL) db->frame = wal_frame_begin(db->wal);

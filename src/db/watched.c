@@ -7,13 +7,10 @@
 #include "base/list.h"
 #include "base/memory.h"
 
-enum { WATCHED_BUCKETS_MIN = 64 };
-
 struct watched_key {
-    struct watched_key *next; /* in its bucket */
+    struct hash_node node; /* in watched.keys */
     struct list watches;
     size_t watches_count;
-    uint64_t hash;
     uint16_t slot;
     uint8_t database;
     size_t name_size;
@@ -30,81 +27,51 @@ struct watch {
 
 void watched_deinit(struct watched *w)
 {
-    CHECK(w->keys_count == 0);
-    memory_free(w->buckets, w->buckets_count * sizeof *w->buckets);
+    hash_table_deinit(&w->keys);
 }
 
 /* ---- keys ---- */
 
-static struct watched_key **bucket_of(const struct watched *w, uint64_t hash)
+static struct watched_key *member_of(struct hash_node *node)
 {
-    return &w->buckets[hash & (w->buckets_count - 1)];
-}
-
-static struct watched_key *find_key(const struct watched *w, const struct store_key *key)
-{
-    if (w->keys_count == 0) return NULL;
-    struct watched_key *k = *bucket_of(w, key->hash);
-    for (; k != NULL; k = k->next) {
-        if (k->hash != key->hash || k->database != key->database) continue;
-        if (slice_equal((struct slice){k->name, k->name_size}, key->name)) return k;
-    }
-    return NULL;
-}
-
-static void grow_buckets(struct watched *w)
-{
-    size_t old_count = w->buckets_count;
-    struct watched_key **old = w->buckets;
-    w->buckets_count = old_count == 0 ? WATCHED_BUCKETS_MIN : old_count * 2;
-    w->buckets = memory_allocate_zeroed(w->buckets_count * sizeof *w->buckets);
-    for (size_t i = 0; i < old_count; i++) {
-        struct watched_key *next;
-        for (struct watched_key *k = old[i]; k != NULL; k = next) {
-            struct watched_key **bucket = bucket_of(w, k->hash);
-            next = k->next;
-            k->next = *bucket;
-            *bucket = k;
-        }
-    }
-    memory_free(old, old_count * sizeof *old);
-}
-
-static struct watched_key *create_key(struct watched *w, const struct store_key *key)
-{
-    if (w->keys_count >= w->buckets_count) grow_buckets(w);
-    struct watched_key *k = memory_allocate(sizeof *k + key->name.size);
-    *k = (struct watched_key){.hash = key->hash,
-                              .slot = key->slot,
-                              .database = key->database,
-                              .name_size = key->name.size};
-    if (key->name.size > 0) memcpy(k->name, key->name.data, key->name.size);
-    list_init(&k->watches);
-    struct watched_key **bucket = bucket_of(w, k->hash);
-    k->next = *bucket;
-    *bucket = k;
-    w->keys_count++;
-    return k;
-}
-
-static void destroy_key(struct watched *w, struct watched_key *k)
-{
-    CHECK(w->keys_count > 0);
-    CHECK(list_empty(&k->watches));
-    struct watched_key **at = bucket_of(w, k->hash);
-    while (*at != k) {
-        CHECK(*at != NULL);
-        at = &(*at)->next;
-    }
-    *at = k->next;
-    w->keys_count--;
-    memory_free(k, sizeof *k + k->name_size);
+    return CONTAINER_OF(node, struct watched_key, node);
 }
 
 static struct store_key key_of(const struct watched_key *k)
 {
     return (struct store_key){
-        .name = {k->name, k->name_size}, .hash = k->hash, .slot = k->slot, .database = k->database};
+        .name = {k->name, k->name_size}, .hash = k->node.hash, .slot = k->slot, .database = k->database};
+}
+
+static struct watched_key *find_key(const struct watched *w, const struct store_key *key)
+{
+    struct hash_node *at = hash_table_find(&w->keys, key->hash);
+    for (; at != NULL; at = hash_table_find_next(at)) {
+        struct store_key found = key_of(member_of(at));
+        if (found.database == key->database && slice_equal(found.name, key->name))
+            return member_of(at);
+    }
+    return NULL;
+}
+
+static struct watched_key *create_key(struct watched *w, const struct store_key *key)
+{
+    struct watched_key *k = memory_allocate(sizeof *k + key->name.size);
+    *k = (struct watched_key){.node.hash = key->hash,
+                              .slot = key->slot,
+                              .database = key->database,
+                              .name_size = key->name.size};
+    if (key->name.size > 0) memcpy(k->name, key->name.data, key->name.size);
+    list_init(&k->watches);
+    hash_table_insert(&w->keys, &k->node);
+    return k;
+}
+
+static void destroy_key(struct watched *w, struct watched_key *k)
+{
+    CHECK(list_empty(&k->watches));
+    hash_table_remove(&w->keys, &k->node);
+    memory_free(k, sizeof *k + k->name_size);
 }
 
 /* ---- watching ---- */
@@ -219,12 +186,11 @@ void watched_touch(struct watched *w, const struct store_key *key, bool expiry, 
 
 void watched_flush(struct watched *w, unsigned database, lsn_t lsn)
 {
-    if (w->keys_count == 0) return;
-    for (size_t i = 0; i < w->buckets_count; i++)
-        for (struct watched_key *k = w->buckets[i]; k != NULL; k = k->next) {
-            struct store_key key = key_of(k);
-            if (k->database == database && is_stored(w, &key)) note_removal(k, lsn);
-        }
+    struct hash_node *at = NULL;
+    while ((at = hash_table_next(&w->keys, at)) != NULL) {
+        struct store_key key = key_of(member_of(at));
+        if (key.database == database && is_stored(w, &key)) note_removal(member_of(at), lsn);
+    }
 }
 
 /* The key of a watch is, after the swap, what 'there' is now. */
@@ -248,10 +214,10 @@ static void note_swap(struct watched *w, struct watched_key *k, uint8_t place,
 void watched_swap(struct watched *w, const struct watched_swap *swap)
 {
     CHECK(swap->place != swap->other);
-    if (w->keys_count == 0) return;
-    for (size_t i = 0; i < w->buckets_count; i++)
-        for (struct watched_key *k = w->buckets[i]; k != NULL; k = k->next) {
-            if (k->database == swap->place) note_swap(w, k, swap->other, swap);
-            else if (k->database == swap->other) note_swap(w, k, swap->place, swap);
-        }
+    struct hash_node *at = NULL;
+    while ((at = hash_table_next(&w->keys, at)) != NULL) {
+        struct watched_key *k = member_of(at);
+        if (k->database == swap->place) note_swap(w, k, swap->other, swap);
+        else if (k->database == swap->other) note_swap(w, k, swap->place, swap);
+    }
 }

@@ -19,6 +19,7 @@
 #ifndef DB_WATCHED_H
 #define DB_WATCHED_H
 
+#include "base/hash_table.h"
 #include "store/store.h"
 #include "wal/wal.h"
 
@@ -35,9 +36,7 @@ struct watcher {
 
 struct watched {
     const struct store *store;
-    struct watched_key **buckets;
-    size_t buckets_count; /* a power of two, or 0 */
-    size_t keys_count;
+    struct hash_table keys;
 };
 
 void watched_deinit(struct watched *w); /* nobody watches any more */

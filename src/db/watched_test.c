@@ -77,7 +77,7 @@ static void test_change(void **state)
     assert_false(a.broken);
     watched_release(&r.watched, &b);
     watched_release(&r.watched, &c);
-    assert_int_equal(r.watched.keys_count, 0);
+    assert_int_equal(r.watched.keys.count, 0);
     close_room(&r);
 }
 
@@ -97,7 +97,7 @@ static void test_twice(void **state)
         watch(&r, &b, "k0");
     }
     assert_int_equal(b.count, 1000);
-    assert_int_equal(r.watched.keys_count, 1001);
+    assert_int_equal(r.watched.keys.count, 1001);
     touch(&r, 0, "k999", false, 1);
     assert_true(b.broken && !a.broken);
     watched_release(&r.watched, &a);
@@ -166,7 +166,7 @@ static void test_limit(void **state)
     char *name = memory_allocate_zeroed(size);
     struct store_key large = store_key_make(r.store, 0, (struct slice){name, size});
     assert_false(watched_add(&r.watched, &a, &large, 0));
-    assert_int_equal(r.watched.keys_count, 0);
+    assert_int_equal(r.watched.keys.count, 0);
     struct store_key half = store_key_make(r.store, 0, (struct slice){name, size / 2});
     assert_true(watched_add(&r.watched, &a, &half, 0));
     half = store_key_make(r.store, 0, (struct slice){name, size / 2 - 1});

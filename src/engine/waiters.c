@@ -3,15 +3,14 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-enum { WAITERS_BUCKETS_MIN = 64, WAITERS_HEAP_MIN = 64 };
+enum { WAITERS_HEAP_MIN = 64 };
 #define HEAP_NONE SIZE_MAX
 #define TIMER_NOW ((int64_t)1) /* long ago */
 
 struct waiter_key {
-    struct waiter_key *next; /* in its bucket */
-    struct list nodes;       /* of waiters that are in no cohort */
-    struct list cohorts;     /* those of one group follow each other */
-    uint64_t hash;
+    struct hash_node node; /* in waiters.keys */
+    struct list nodes;     /* of waiters that are in no cohort */
+    struct list cohorts;   /* those of one group follow each other */
     bool waking; /* a walk over 'nodes' is under way: it frees the record when it ends */
     unsigned database;
     size_t name_size;
@@ -36,8 +35,7 @@ void waiters_init(struct waiters *w, uint64_t seed)
 void waiters_deinit(struct waiters *w)
 {
     CHECK(w->count == 0);
-    CHECK(w->keys_count == 0);
-    memory_free(w->buckets, w->buckets_count * sizeof *w->buckets);
+    hash_table_deinit(&w->keys);
     memory_free(w->heap, w->heap_capacity * sizeof *w->heap);
 }
 
@@ -50,32 +48,14 @@ static uint64_t hash_of(const struct waiters *w, unsigned database, struct slice
 
 static struct waiter_key *find_key(const struct waiters *w, unsigned database, struct slice name)
 {
-    if (w->keys_count == 0) return NULL;
-    uint64_t hash = hash_of(w, database, name);
-    struct waiter_key *key = w->buckets[hash & (w->buckets_count - 1)];
-    for (; key != NULL; key = key->next) {
-        if (key->hash != hash || key->database != database) continue;
+    if (w->keys.count == 0) return NULL;
+    struct hash_node *at = hash_table_find(&w->keys, hash_of(w, database, name));
+    for (; at != NULL; at = hash_table_find_next(at)) {
+        struct waiter_key *key = CONTAINER_OF(at, struct waiter_key, node);
+        if (key->database != database) continue;
         if (slice_equal((struct slice){key->name, key->name_size}, name)) return key;
     }
     return NULL;
-}
-
-static void grow_buckets(struct waiters *w)
-{
-    size_t old_count = w->buckets_count;
-    struct waiter_key **old = w->buckets;
-    w->buckets_count = old_count == 0 ? WAITERS_BUCKETS_MIN : old_count * 2;
-    w->buckets = memory_allocate_zeroed(w->buckets_count * sizeof *w->buckets);
-    for (size_t i = 0; i < old_count; i++) {
-        struct waiter_key *next;
-        for (struct waiter_key *key = old[i]; key != NULL; key = next) {
-            struct waiter_key **bucket = &w->buckets[key->hash & (w->buckets_count - 1)];
-            next = key->next;
-            key->next = *bucket;
-            *bucket = key;
-        }
-    }
-    memory_free(old, old_count * sizeof *old);
 }
 
 static struct waiter_key *find_or_create_key(struct waiters *w, unsigned database,
@@ -83,32 +63,21 @@ static struct waiter_key *find_or_create_key(struct waiters *w, unsigned databas
 {
     struct waiter_key *key = find_key(w, database, name);
     if (key != NULL) return key;
-    if (w->keys_count >= w->buckets_count) grow_buckets(w);
     key = memory_allocate_zeroed(sizeof *key + name.size);
     list_init(&key->nodes);
     list_init(&key->cohorts);
-    key->hash = hash_of(w, database, name);
+    key->node.hash = hash_of(w, database, name);
     key->database = database;
     key->name_size = name.size;
     if (name.size > 0) memcpy(key->name, name.data, name.size);
-    struct waiter_key **bucket = &w->buckets[key->hash & (w->buckets_count - 1)];
-    key->next = *bucket;
-    *bucket = key;
-    w->keys_count++;
+    hash_table_insert(&w->keys, &key->node);
     return key;
 }
 
 static void drop_key_if_unused(struct waiters *w, struct waiter_key *key)
 {
     if (key->waking || !list_empty(&key->nodes) || !list_empty(&key->cohorts)) return;
-    struct waiter_key **at = &w->buckets[key->hash & (w->buckets_count - 1)];
-    while (*at != key) {
-        CHECK(*at != NULL);
-        at = &(*at)->next;
-    }
-    *at = key->next;
-    CHECK(w->keys_count > 0);
-    w->keys_count--;
+    hash_table_remove(&w->keys, &key->node);
     memory_free(key, sizeof *key + key->name_size);
 }
 

@@ -17,6 +17,7 @@
 #ifndef ENGINE_WAITERS_H
 #define ENGINE_WAITERS_H
 
+#include "base/hash_table.h"
 #include "base/list.h"
 #include "command/command.h"
 
@@ -49,9 +50,7 @@ struct waiter {
 
 struct waiters {
     uint64_t seed;
-    struct waiter_key **buckets;
-    size_t buckets_count; /* a power of two, or 0 */
-    size_t keys_count;
+    struct hash_table keys;
     struct waiter **heap; /* by due_ms, then arrival */
     size_t heap_count;
     size_t heap_capacity;

@@ -101,7 +101,7 @@ static void test_several_keys(void **state)
     waiters_init(&w, 1);
     struct waiter *waiter = add(&w, &a, (const char *const[]){"x", "y", "x"}, 3, 0);
     assert_int_equal(waiter->nodes_count, 2);
-    assert_int_equal(w.keys_count, 2);
+    assert_int_equal(w.keys.count, 2);
     wake(&l, 0, "x");
     assert_int_equal(l.count, 1);
     wake(&l, 0, "y");
@@ -110,7 +110,7 @@ static void test_several_keys(void **state)
     wake(&l, 0, "x");
     wake(&l, 0, "y");
     assert_int_equal(l.count, 0);
-    assert_int_equal(w.keys_count, 0);
+    assert_int_equal(w.keys.count, 0);
     waiters_deinit(&w);
 }
 
@@ -133,9 +133,9 @@ static void test_very_many_keys(void **state)
     waiters_init(&w, 1);
     struct waiter *waiter = waiters_add(&w, &a, &wait, &request);
     assert_int_equal(waiter->nodes_count, COUNT / 2);
-    assert_int_equal(w.keys_count, COUNT / 2);
+    assert_int_equal(w.keys.count, COUNT / 2);
     waiters_remove(&w, waiter);
-    assert_int_equal(w.keys_count, 0);
+    assert_int_equal(w.keys.count, 0);
     waiters_deinit(&w);
     memory_free(names, COUNT * sizeof *names);
     memory_free(arguments, COUNT * sizeof *arguments);
@@ -233,7 +233,7 @@ static void test_one_of_each_group(void **state)
     l.removes = true;
     wake(&l, 0, "k");
     assert_int_equal(l.count, 3);
-    assert_int_equal(w.keys_count, 0);
+    assert_int_equal(w.keys.count, 0);
     assert_int_equal(w.pending_count, 0);
     waiters_deinit(&w);
     memory_free(many, COUNT * sizeof *many);
