@@ -361,11 +361,11 @@ $(DIR)/test/%_preload.so: tests/%_preload.c tests/integration/fault.h $(DIR)/fla
 	@mkdir -p $(@D)
 	$(call say,SO   $@)$(CC) $(CFLAGS_ALL) -O1 -fPIC -shared $< -ldl -o $@
 
-# Clients only: nothing of the server is in them.
-$(DIR)/bench/%_load: tests/bench/%_load.c $(DIR)/flags
+# Clients only: they are linked with load.c, and with nothing of the server.
+$(DIR)/bench/%_load: tests/bench/%_load.c tests/bench/load.c tests/bench/load.h $(DIR)/flags
 	@mkdir -p $(@D)
-	$(call say,LINK $@)$(CC) $(CFLAGS_ALL) -O2 $(call package_flags,--cflags,hiredis) $< \
-	    $(LDFLAGS_ALL) -lhiredis -o $@
+	$(call say,LINK $@)$(CC) $(CFLAGS_ALL) -O2 $(call package_flags,--cflags,hiredis) \
+	    $(filter %.c,$^) $(LDFLAGS_ALL) -lhiredis -o $@
 
 # Measured as it is shipped: the objects of the server.
 $(DIR)/bench/%: $(SERVER_OBJ)/tests/bench/%.o $(patsubst %.c,$(SERVER_OBJ)/%.o,$(LIBRARY)) \

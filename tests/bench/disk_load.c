@@ -4,27 +4,20 @@
  *       Writes COUNT blocks of 4 KiB one after the other into a file that was filled with zeros,
  *       past the page cache where the file system allows, and syncs each: as the log does, but
  *       without a server. Prints writes/s and the processor time of one in microseconds. */
+#include "load.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { BLOCK = 4096, FILE_BYTES = 16 * 1024 * 1024, COUNT_MAX = 1000 * 1000 };
 
-static void stop(const char *what)
+_Noreturn static void stop(const char *what)
 {
-    fprintf(stderr, "disk_load: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static double seconds(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    load_stop(what, strerror(errno));
 }
 
 static int open_filled(const char *path, char *block)
@@ -44,24 +37,23 @@ static int open_filled(const char *path, char *block)
 int main(int count, char **words)
 {
     char path[4096];
-    long writes = count == 3 ? strtol(words[2], NULL, 10) : 0;
+    if (count != 3) load_stop("usage", "disk_load DIRECTORY COUNT");
+    long writes = (long)load_number(words[2], COUNT_MAX);
     char *block = aligned_alloc(BLOCK, BLOCK);
-    if (writes < 1 || writes > COUNT_MAX || block == NULL) {
-        fprintf(stderr, "disk_load: usage: disk_load DIRECTORY COUNT\n");
-        return 1;
-    }
+    if (block == NULL) load_stop("a block", "no memory");
     snprintf(path, sizeof path, "%s/disk_load-%ld", words[1], (long)getpid());
     memset(block, 0, BLOCK);
     int file = open_filled(path, block);
-    double begin = seconds(CLOCK_MONOTONIC), used = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t begin = load_now_ns();
+    clock_t used = clock();
     for (long i = 0; i < writes; i++) {
         memset(block, (int)(i + 1), BLOCK);
         if (pwrite(file, block, BLOCK, i * BLOCK % FILE_BYTES) != BLOCK) stop("writing");
         if (fdatasync(file) != 0) stop("syncing");
     }
-    double took = seconds(CLOCK_MONOTONIC) - begin;
-    used = seconds(CLOCK_PROCESS_CPUTIME_ID) - used;
-    printf("%.0f %.1f\n", (double)writes / took, used / (double)writes * 1e6);
+    used = clock() - used;
+    printf("%.0f %.1f\n", (double)writes / load_seconds_since(begin),
+           (double)used / CLOCKS_PER_SEC / (double)writes * 1e6);
     close(file);
     unlink(path);
     free(block);

@@ -11,13 +11,12 @@
  *   large_load check PORT KEYS SAMPLES  samples keys; prints how many were right
  *
  * All but traffic print the seconds that they took. Requests go in pipelines of 1,000. */
-#include <hiredis/hiredis.h>
+#include "base/random.h"
+#include "load.h"
+
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -26,55 +25,14 @@ enum {
     CONSUMERS = 4,
     READ_COUNT = 1000,
     BATCHES_MAX = 1 << 22,
-    TIMEOUT_S = 300,
+    SECONDS_MAX = 24 * 3600,
 };
-
-static void stop(const char *what, const char *why)
-{
-    fprintf(stderr, "large_load: %s: %s\n", what, why);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t number(const char *text)
-{
-    char *end;
-    uint64_t value = strtoull(text, &end, 10);
-    if (end == text || *end != '\0') stop(text, "not a number");
-    return value;
-}
-
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t x = *state += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
-static redisContext *connect_to(int port)
-{
-    redisContext *c =
-        redisConnectWithTimeout("127.0.0.1", port, (struct timeval){.tv_sec = TIMEOUT_S});
-    if (c == NULL || c->err != 0) stop("connecting", c != NULL ? c->errstr : "no memory");
-    redisSetTimeout(c, (struct timeval){.tv_sec = TIMEOUT_S});
-    return c;
-}
 
 static redisReply *take(redisContext *c)
 {
     void *reply = NULL;
-    if (redisGetReply(c, &reply) != REDIS_OK) stop("reading", c->errstr);
-    redisReply *r = reply;
-    if (r->type == REDIS_REPLY_ERROR) stop("a request", r->str);
-    return r;
+    if (redisGetReply(c, &reply) != REDIS_OK) load_stop("reading", c->errstr);
+    return load_check(c, reply, "a request");
 }
 
 static void take_all(redisContext *c, uint64_t count)
@@ -85,7 +43,8 @@ static void take_all(redisContext *c, uint64_t count)
 /* RESP by hand: hiredis' formatting would cost more than the server. */
 static void add(redisContext *c, const char *text, int size)
 {
-    if (redisAppendFormattedCommand(c, text, (size_t)size) != REDIS_OK) stop("sending", c->errstr);
+    if (redisAppendFormattedCommand(c, text, (size_t)size) != REDIS_OK)
+        load_stop("sending", c->errstr);
 }
 
 static uint64_t value_of(uint64_t key)
@@ -147,9 +106,7 @@ static void fill(redisContext *c, uint64_t count, bool stream)
 
 static void fill_pending(redisContext *c, uint64_t count)
 {
-    redisReply *r = redisCommand(c, "XGROUP CREATE events workers 0");
-    if (r == NULL || r->type == REDIS_REPLY_ERROR) stop("XGROUP", r != NULL ? r->str : c->errstr);
-    freeReplyObject(r);
+    freeReplyObject(load_check(c, redisCommand(c, "XGROUP CREATE events workers 0"), "XGROUP"));
     for (uint64_t done = 0; done < count; done += READ_COUNT) {
         redisAppendCommand(c, "XREADGROUP GROUP workers consumer%d COUNT %d STREAMS events >",
                            (int)(done / READ_COUNT % CONSUMERS), READ_COUNT);
@@ -159,9 +116,10 @@ static void fill_pending(redisContext *c, uint64_t count)
 
 static uint64_t check(redisContext *c, uint64_t keys, uint64_t samples)
 {
-    uint64_t right = 0, seed = 7;
+    struct random random = {7};
+    uint64_t right = 0;
     for (uint64_t i = 0; i < samples; i++) {
-        uint64_t key = next_random(&seed) % keys;
+        uint64_t key = random_next(&random) % keys;
         char expected[32];
         snprintf(expected, sizeof expected, "%016" PRIu64, value_of(key));
         add_get(c, key);
@@ -184,57 +142,51 @@ static void add_any(redisContext *c, uint64_t random, uint64_t keys, uint64_t pe
     else redisAppendCommand(c, "XREADGROUP GROUP workers consumer1 COUNT 5 STREAMS events >");
 }
 
-static int compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static void traffic(redisContext *c, char **arguments)
 {
-    uint64_t seconds = number(arguments[0]), rate = number(arguments[1]);
-    uint64_t keys = number(arguments[2]), pending = number(arguments[3]);
-    uint64_t *took = malloc(BATCHES_MAX * sizeof *took), batches = 0, requests = 0, seed = 1;
-    if (took == NULL || keys == 0 || pending == 0) stop("traffic", "no memory, or nothing to ask");
-    uint64_t begin = now_ns(), end = begin + seconds * 1000000000;
-    for (uint64_t now = begin; now < end && batches < BATCHES_MAX; batches++) {
+    uint64_t seconds = load_number(arguments[0], SECONDS_MAX);
+    uint64_t rate = load_number(arguments[1], UINT64_MAX);
+    uint64_t keys = load_number(arguments[2], UINT64_MAX);
+    uint64_t pending = load_number(arguments[3], UINT64_MAX);
+    struct random random = {1};
+    struct samples took;
+    samples_init(&took, BATCHES_MAX);
+    uint64_t begin = load_now_ns(), end = begin + seconds * 1000000000, requests = 0;
+    for (uint64_t now = begin; now < end && took.count < BATCHES_MAX; now = load_now_ns()) {
         uint64_t due = (now - begin) / 1000 * rate / 1000000; /* requests by now */
         uint64_t count = due > requests ? due - requests : 1;
         if (count > PIPELINE) count = PIPELINE;
-        for (uint64_t i = 0; i < count; i++) add_any(c, next_random(&seed), keys, pending);
+        for (uint64_t i = 0; i < count; i++) add_any(c, random_next(&random), keys, pending);
         take_all(c, count);
         requests += count;
-        uint64_t after = now_ns();
-        took[batches] = after - now;
-        if (after - now < 1000000) {
-            struct timespec rest = {.tv_nsec = (long)(1000000 - (after - now))};
-            nanosleep(&rest, NULL);
-        }
-        now = now_ns();
+        uint64_t batch_ns = load_now_ns() - now;
+        samples_add(&took, batch_ns);
+        if (batch_ns < 1000000)
+            nanosleep(&(struct timespec){.tv_nsec = (long)(1000000 - batch_ns)}, NULL);
     }
-    qsort(took, batches, sizeof *took, compare);
-    printf("%.0f %.0f %.0f %.0f\n", (double)requests * 1e9 / (double)(now_ns() - begin),
-           (double)took[batches / 2] / 1e3, (double)took[batches * 99 / 100] / 1e3,
-           (double)took[batches - 1] / 1e3);
-    free(took);
+    double rate_reached = (double)requests / load_seconds_since(begin);
+    samples_sort(&took);
+    printf("%.0f %.0f %.0f %.0f\n", rate_reached, samples_us(&took, 0.5), samples_us(&took, 0.99),
+           samples_us(&took, 1));
+    samples_deinit(&took);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 4) stop("usage", "large_load keys|stream|pending|traffic|check PORT ...");
-    redisContext *c = connect_to((int)number(argv[2]));
-    uint64_t begin = now_ns(), count = number(argv[3]);
+    if (argc < 4) load_stop("usage", "large_load keys|stream|pending|traffic|check PORT ...");
+    redisContext *c = load_connect((int)load_number(argv[2], 65535));
+    uint64_t begin = load_now_ns(), count = load_number(argv[3], UINT64_MAX);
     const char *what = argv[1];
     if (strcmp(what, "traffic") == 0 && argc == 7) {
         traffic(c, argv + 3);
     } else if (strcmp(what, "check") == 0 && argc == 5) {
-        printf("%" PRIu64 "\n", check(c, count, number(argv[4])));
+        printf("%" PRIu64 "\n", check(c, count, load_number(argv[4], UINT64_MAX)));
     } else {
         if (strcmp(what, "keys") == 0) fill(c, count, false);
         else if (strcmp(what, "stream") == 0) fill(c, count, true);
         else if (strcmp(what, "pending") == 0) fill_pending(c, count);
-        else stop(what, "no such load");
-        printf("%.2f\n", (double)(now_ns() - begin) / 1e9);
+        else load_stop(what, "no such load");
+        printf("%.2f\n", load_seconds_since(begin));
     }
     redisFree(c);
     return 0;

@@ -3,22 +3,15 @@
  * Keys and values of 16 bytes, visited in random order. Prints one line for each job;
  * design/data.md for the budgets (64 bytes for each key, 80 with an expiry). */
 #include "base/memory.h"
+#include "env/clock.h"
 #include "store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { NAME_BYTES = 16, KEYS_DEFAULT = 1000000, BATCH = 16 };
 
 static const struct value_type types[] = {{"string", NULL}};
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static size_t allocated(void)
 {
@@ -59,7 +52,7 @@ static uint64_t run(struct store *s, struct walk *w, enum job job)
     char names[BATCH][NAME_BYTES + 1];
     struct store_key keys[BATCH];
     w->step = w->step * 0x9E3779B97F4A7C15u + 2;
-    uint64_t sum = 0, begin = now_ns();
+    uint64_t sum = 0, begin = clock_monotonic_ns();
     for (uint64_t done = 0; done < w->keys; done += BATCH) {
         for (int i = 0; i < BATCH; i++) {
             keys[i] = key_make(s, walk_next(w), names[i]);
@@ -75,7 +68,7 @@ static uint64_t run(struct store *s, struct walk *w, enum job job)
                 store_put(s, &keys[i], &v, 1760000000000 + (int64_t)(keys[i].hash % 3600000));
         }
     }
-    uint64_t spent = now_ns() - begin;
+    uint64_t spent = clock_monotonic_ns() - begin;
     return sum == 1 ? 0 : spent / w->keys;
 }
 
@@ -87,10 +80,10 @@ static void report(const char *name, uint64_t ns)
 static void expire(struct store *s, uint64_t keys)
 {
     struct store_key key;
-    uint64_t begin = now_ns(), removed = 0;
+    uint64_t begin = clock_monotonic_ns(), removed = 0;
     struct store_due due = {.now_ms = 1760000000000 + 3600000, .steps = SIZE_MAX};
     for (; store_next_due(s, &due, &key); removed++) store_remove(s, &key);
-    report("expire and remove", (now_ns() - begin) / keys);
+    report("expire and remove", (clock_monotonic_ns() - begin) / keys);
     if (removed != keys) printf("removed %llu\n", (unsigned long long)removed);
 }
 

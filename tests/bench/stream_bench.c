@@ -8,11 +8,11 @@
  * bytes a pending entry. */
 #include "base/memory.h"
 #include "base/random.h"
+#include "env/clock.h"
 #include "stream/stream_group.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     ENTRIES_DEFAULT = 1000000,
@@ -25,13 +25,6 @@ enum {
 
 static const struct stream_block_limits LIMITS = {4096, 100};
 static const struct stream_range ALL = {{0, 0}, {UINT64_MAX, UINT64_MAX}};
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static size_t allocated(void)
 {
@@ -47,7 +40,7 @@ static void print(const char *job, double value, const char *unit)
 
 static void print_time(const char *job, uint64_t start, uint64_t count)
 {
-    print(job, (double)(now_ns() - start) / (double)count, "ns");
+    print(job, (double)(clock_thread_cpu_ns() - start) / (double)count, "ns");
 }
 
 static void print_memory(const char *job, size_t before, uint64_t count)
@@ -101,26 +94,26 @@ static uint64_t walk(const struct stream *s, bool reverse, uint64_t limit)
 static void bench_entries(uint64_t entries)
 {
     size_t before = allocated();
-    uint64_t start = now_ns();
+    uint64_t start = clock_thread_cpu_ns();
     struct stream *s = fill(entries);
     print_time("append, 3 fields", start, entries);
     print_memory("an entry of 3 fields, 10 bytes of values", before, entries);
     print("  of which stream_memory_bytes says", (double)stream_memory_bytes(s) / (double)entries,
           "bytes");
 
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     uint64_t bytes = walk(s, false, entries);
     print_time("walk forward with fields, an entry", start, entries);
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     bytes += walk(s, true, entries);
     print_time("walk backward with fields, an entry", start, entries);
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     for (int i = 0; i < 1000; i++) bytes += walk(s, true, 1);
     print_time("last entry", start, 1000);
     if (bytes == 0) printf("nothing was read\n");
 
     struct random r = {7};
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     uint64_t found = 0;
     for (int i = 0; i < 10000; i++) {
         struct stream_id id = {1700000000000 + random_below(&r, entries * 3 / 2), 0};
@@ -128,25 +121,25 @@ static void bench_entries(uint64_t entries)
     }
     print_time("find a random ID", start, 10000);
 
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     struct stream_view *v = stream_freeze(s);
     print_time("freeze, a stream", start, 1);
     stream_view_destroy(v);
 
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     for (int i = 0; i < 10000; i++) {
         struct stream_id id = {1700000000000 + random_below(&r, entries * 3 / 2), 0};
         found -= stream_delete(s, id);
     }
     print_time("delete a random ID", start, 10000);
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     for (int i = 0; i < 10000; i++) {
         struct stream_id id = {1700000000000 + random_below(&r, entries * 3 / 2), 0};
         found += stream_count_after(s, id);
     }
     print_time("lag after deletions, at a random ID", start, 10000);
 
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     uint64_t length = stream_length(s);
     stream_trim_before(s, (struct stream_id){0, 0});
     print_time("trim everything, an entry", start, length);
@@ -162,7 +155,7 @@ static void bench_capped(uint64_t entries)
     struct stream_trim trim = {.by = STREAM_TRIM_LENGTH, .length_max = 1000};
     struct stream_id first;
     uint64_t count;
-    uint64_t start = now_ns();
+    uint64_t start = clock_thread_cpu_ns();
     for (uint64_t i = 0; i < entries; i++) {
         produce(&p, s);
         if (stream_trim_plan(s, &trim, 0, &first, &count)) stream_trim_before(s, first);
@@ -226,7 +219,7 @@ static void bench_pending(int consumers, size_t batch)
     char job[80];
     struct stream_id ids[BATCH];
     size_t before = allocated();
-    uint64_t start = now_ns();
+    uint64_t start = clock_thread_cpu_ns();
     for (uint64_t i = 0; i < PENDING / batch; i++)
         deliver(s, "group", (int)(i % (uint64_t)consumers), batch, ids);
     snprintf(job, sizeof job, "read and deliver %zu, %d consumers, an entry", batch, consumers);
@@ -256,16 +249,16 @@ static void bench_deliver_and_acknowledge(uint64_t entries, size_t batch)
     uint64_t acknowledge_ns = 0;
     for (uint64_t delivered = 0; delivered < entries;) {
         size_t counts[BATCHES];
-        uint64_t start = now_ns();
+        uint64_t start = clock_thread_cpu_ns();
         for (int i = 0; i < BATCHES; i++) {
             counts[i] = deliver(s, "group", 0, batch, ids[i]);
             delivered += counts[i];
         }
-        deliver_ns += now_ns() - start;
-        start = now_ns();
+        deliver_ns += clock_thread_cpu_ns() - start;
+        start = clock_thread_cpu_ns();
         for (int i = 0; i < BATCHES; i++)
             stream_group_acknowledge(s, SLICE("group"), ids[i], counts[i]);
-        acknowledge_ns += now_ns() - start;
+        acknowledge_ns += clock_thread_cpu_ns() - start;
     }
     char job[80];
     snprintf(job, sizeof job, "read and deliver %zu, an entry", batch);
@@ -288,7 +281,7 @@ static void bench_claims(void)
                                  .active_ms = -1,
                                  .deliveries = STREAM_DELIVERIES_INCREMENT,
                                  .ids = ids};
-    uint64_t start = now_ns();
+    uint64_t start = clock_thread_cpu_ns();
     for (int i = 0; i < 1000; i++) {
         claim.delivery_ms = 1700000001000 + i;
         claim.count = stream_pending_list_oldest(g, INT64_MAX, oldest, BATCH);
@@ -305,14 +298,14 @@ static void bench_claims(void)
 static void bench_dismantle(struct stream *s)
 {
     enum { STEPS = 2000 }; /* EXPIRE_STEPS_PER_TICK of the engine */
-    uint64_t start = now_ns(), longest = 0, turns = 0;
+    uint64_t start = clock_thread_cpu_ns(), longest = 0, turns = 0;
     for (bool gone = false; !gone; turns++) {
         size_t steps = STEPS;
-        uint64_t before = now_ns();
+        uint64_t before = clock_thread_cpu_ns();
         gone = stream_dismantle(s, &steps);
-        if (now_ns() - before > longest) longest = now_ns() - before;
+        if (clock_thread_cpu_ns() - before > longest) longest = clock_thread_cpu_ns() - before;
     }
-    print("free everything", (double)(now_ns() - start) / 1e6, "ms");
+    print("free everything", (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
     print("  in steps of 2000 parts, the longest", (double)longest / 1e6, "ms");
     print("  steps", (double)turns, "");
 }
@@ -322,7 +315,7 @@ static void bench_large_group(struct stream *s, uint64_t entries)
     struct stream_id ids[BATCH];
     create_group(s, "group", 2);
     size_t before = allocated();
-    uint64_t start = now_ns();
+    uint64_t start = clock_thread_cpu_ns();
     for (uint64_t i = 0; i < entries / BATCH; i++) deliver(s, "group", (int)(i % 2), BATCH, ids);
     print_time("read and deliver 100, of a tenth, an entry", start, entries);
     print_memory("a pending entry", before, entries);
@@ -335,7 +328,7 @@ static void bench_large(uint64_t entries)
     struct stream *s = stream_create();
     size_t before = allocated();
     for (int part = 0; part < PARTS; part++) {
-        uint64_t start = now_ns();
+        uint64_t start = clock_thread_cpu_ns();
         for (uint64_t i = 0; i < entries / PARTS; i++) produce(&p, s);
         if (part == 0) print_time("append, the first tenth, an entry", start, entries / PARTS);
         if (part == PARTS - 1)
@@ -344,23 +337,23 @@ static void bench_large(uint64_t entries)
     print_memory("an entry of 3 fields, 10 bytes of values", before, entries);
 
     struct random r = {7};
-    uint64_t found = 0, start = now_ns();
+    uint64_t found = 0, start = clock_thread_cpu_ns();
     for (int i = 0; i < 10000; i++) {
         struct stream_id id = {1700000000000 + random_below(&r, entries * 3 / 2), 0};
         found += stream_contains(s, id) + stream_count_after(s, id);
     }
     print_time("find and count after a random ID", start, 10000);
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     stream_view_destroy(stream_freeze(s));
-    print("freeze and release", (double)(now_ns() - start) / 1e6, "ms");
+    print("freeze and release", (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
     bench_large_group(s, entries / 10);
 
     struct stream_trim trim = {.by = STREAM_TRIM_LENGTH, .length_max = stream_length(s) - TRIMMED};
     struct stream_id first;
     uint64_t count;
-    start = now_ns();
+    start = clock_thread_cpu_ns();
     if (stream_trim_plan(s, &trim, 0, &first, &count)) found += stream_trim_before(s, first);
-    print("trim 1 M entries, exactly", (double)(now_ns() - start) / 1e6, "ms");
+    print("trim 1 M entries, exactly", (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
     if (found == 0) printf("nothing was found\n");
     bench_dismantle(s);
 }

@@ -15,20 +15,19 @@
  * The generator must not be what is measured. All IDs have the same width and all entries the same
  * content, so every reply of a job has the same size: bytes are counted, never parsed, and the IDs
  * to acknowledge stand at fixed places. One thread, blocking sockets, epoll. */
+#include "load.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ID_FIRST   UINT64_C(1000000000001)
@@ -66,33 +65,20 @@ static int epoll;
 static char reply[REPLY_MAX];
 static char request[REQUEST_MAX];
 
-static void stop(const char *what, const char *why)
-{
-    fprintf(stderr, "stream_load: %s: %s\n", what, why);
-    exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static struct link *connect_to(int port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (links_count == LINKS_MAX) stop("connecting", "too many connections");
+    if (links_count == LINKS_MAX) load_stop("connecting", "too many connections");
     struct link *l = &links[links_count++];
     l->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (l->descriptor < 0 || connect(l->descriptor, (struct sockaddr *)&at, sizeof at) != 0)
-        stop("connecting", strerror(errno));
+        load_stop("connecting", strerror(errno));
     int on = 1;
     setsockopt(l->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, l->descriptor, &event) != 0)
-        stop("connecting", strerror(errno));
+        load_stop("connecting", strerror(errno));
     return l;
 }
 
@@ -100,7 +86,7 @@ static void send_bytes(const struct link *l, const char *bytes, size_t size)
 {
     while (size > 0) {
         ssize_t sent = send(l->descriptor, bytes, size, MSG_NOSIGNAL);
-        if (sent <= 0) stop("sending", strerror(errno));
+        if (sent <= 0) load_stop("sending", strerror(errno));
         bytes += sent;
         size -= (size_t)sent;
     }
@@ -135,7 +121,7 @@ __attribute__((format(printf, 2, 3))) static void ask(struct link *l, const char
 static size_t receive_some(const struct link *l, char *to, size_t size)
 {
     ssize_t got = recv(l->descriptor, to, size, 0);
-    if (got <= 0) stop("receiving", got == 0 ? "the server closed" : strerror(errno));
+    if (got <= 0) load_stop("receiving", got == 0 ? "the server closed" : strerror(errno));
     return (size_t)got;
 }
 
@@ -146,11 +132,11 @@ static size_t receive_to_pong(struct link *l)
     static const char pong[] = "+PONG\r\n";
     size_t size = 0;
     do {
-        if (size == sizeof reply) stop("receiving", "the reply is too long");
+        if (size == sizeof reply) load_stop("receiving", "the reply is too long");
         size += receive_some(l, reply + size, sizeof reply - size);
     } while (size < sizeof pong - 1 ||
              memcmp(reply + size - (sizeof pong - 1), pong, sizeof pong - 1) != 0);
-    if (reply[0] == '-') stop("the server says", reply);
+    if (reply[0] == '-') load_stop("the server says", reply);
     return size - (sizeof pong - 1);
 }
 
@@ -176,7 +162,7 @@ static struct link *next_ready(void)
     if (next == count) {
         next = 0;
         count = epoll_wait(epoll, events, EVENTS_MAX, WAIT_MS);
-        if (count <= 0) stop("waiting", "no reply");
+        if (count <= 0) load_stop("waiting", "no reply");
     }
     return events[next++].data.ptr;
 }
@@ -208,7 +194,7 @@ static void ask_for_batch(struct link *l, struct consumer *k)
 
 static void acknowledge(struct link *l, struct consumer *k)
 {
-    if (memcmp(k->reply, batch_head, sizeof batch_head - 1) != 0) stop("XREADGROUP", k->reply);
+    if (memcmp(k->reply, batch_head, sizeof batch_head - 1) != 0) load_stop("XREADGROUP", k->reply);
     size_t size =
         (size_t)sprintf(request, "*%d\r\n$4\r\nXACK\r\n$1\r\ns\r\n$1\r\ng\r\n", BATCH + 3);
     for (int i = 0; i < BATCH; i++) {
@@ -225,14 +211,14 @@ static void acknowledge(struct link *l, struct consumer *k)
 static void consume(int port, int consumers_count, uint64_t entries)
 {
     struct consumer *consumers = calloc((size_t)consumers_count + 1, sizeof *consumers);
-    if (consumers == NULL) stop("consumers", "no memory");
+    if (consumers == NULL) load_stop("consumers", "no memory");
     struct link *filler = connect_to(port);
     ask(filler, "XGROUP CREATE s g 0 MKSTREAM");
     settle(filler);
     entries -= entries % BATCH;
     fill_stream(filler, entries);
     for (int i = 0; i < consumers_count; i++) connect_to(port);
-    uint64_t asked = 0, finished = 0, begin = now_ns();
+    uint64_t asked = 0, finished = 0, begin = load_now_ns();
     for (int i = 1; i <= consumers_count && asked < entries; i++, asked += BATCH)
         ask_for_batch(&links[i], &consumers[i]);
     while (finished < entries) {
@@ -243,13 +229,13 @@ static void consume(int port, int consumers_count, uint64_t entries)
             acknowledge(l, k);
             continue;
         }
-        if (memcmp(k->reply, ":100", 4) != 0) stop("XACK", "not all were pending");
+        if (memcmp(k->reply, ":100", 4) != 0) load_stop("XACK", "not all were pending");
         finished += BATCH;
         if (asked == entries) continue;
         asked += BATCH;
         ask_for_batch(l, k);
     }
-    printf("%.0f\n", (double)entries / ((double)(now_ns() - begin) / 1e9));
+    printf("%.0f\n", (double)entries / load_seconds_since(begin));
     free(consumers);
 }
 
@@ -267,15 +253,15 @@ static void ranges(int port, double seconds)
     uint64_t asked = 0, finished = 0;
     fill_stream(connect_to(port), RANGE_STREAM);
     for (int i = 0; i < RANGE_LINKS; i++) connect_to(port);
-    uint64_t begin = now_ns();
+    uint64_t begin = load_now_ns();
     for (int i = 1; i <= RANGE_LINKS; i++) ask_for_range(&links[i], asked++);
-    while ((double)(now_ns() - begin) < seconds * 1e9) {
+    while (load_seconds_since(begin) < seconds) {
         struct link *l = next_ready();
         if (!take(l, reply)) continue;
         finished++;
         ask_for_range(l, asked++);
     }
-    printf("%.0f\n", (double)finished * RANGE / ((double)(now_ns() - begin) / 1e9));
+    printf("%.0f\n", (double)finished * RANGE / load_seconds_since(begin));
 }
 
 /* ---- fanout, wake ---- */
@@ -296,7 +282,7 @@ static void add_and_deliver(struct link *writer, bool in_group, uint64_t id, int
         struct link *l = next_ready();
         if (!take(l, reply)) continue;
         missing--;
-        if (reply[0] == '-') stop("the server says", reply);
+        if (reply[0] == '-') load_stop("the server says", reply);
         if (l != writer) block_reader(l, in_group, id);
     }
 }
@@ -308,23 +294,14 @@ static void deliver(int port, int readers, double seconds, bool in_group)
     settle(writer);
     for (int i = 0; i < readers; i++) block_reader(connect_to(port), in_group, ID_FIRST);
     settle(writer);
-    uint64_t id = ID_FIRST + 1, rounds = 0, begin = now_ns();
+    uint64_t id = ID_FIRST + 1, rounds = 0, begin = load_now_ns();
     int woken = in_group ? 1 : readers;
-    for (; (double)(now_ns() - begin) < seconds * 1e9; rounds++)
+    for (; load_seconds_since(begin) < seconds; rounds++)
         add_and_deliver(writer, in_group, id++, woken);
-    printf("%.0f\n", (double)rounds * woken / ((double)(now_ns() - begin) / 1e9));
+    printf("%.0f\n", (double)rounds * woken / load_seconds_since(begin));
 }
 
 /* ---- mixed ---- */
-
-static uint32_t samples[SAMPLES_MAX];
-static size_t samples_count;
-
-static int compare_samples(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
 
 static void ask_for_key(struct link *l, uint64_t number)
 {
@@ -335,15 +312,15 @@ static void ask_for_key(struct link *l, uint64_t number)
 /* GETs/s of all connections, one request at a time each. */
 static double full_load(double seconds)
 {
-    uint64_t asked = 0, finished = 0, begin = now_ns();
+    uint64_t asked = 0, finished = 0, begin = load_now_ns();
     for (int i = 1; i <= MIXED_LINKS; i++) ask_for_key(&links[i], asked++);
-    while ((double)(now_ns() - begin) < seconds * 1e9 || finished < asked) {
+    while (load_seconds_since(begin) < seconds || finished < asked) {
         struct link *l = next_ready();
         if (!take(l, reply)) continue;
         finished++;
-        if ((double)(now_ns() - begin) < seconds * 1e9) ask_for_key(l, asked++);
+        if (load_seconds_since(begin) < seconds) ask_for_key(l, asked++);
     }
-    return (double)finished / ((double)(now_ns() - begin) / 1e9);
+    return (double)finished / load_seconds_since(begin);
 }
 
 /* What happens beside the GETs, on the first connection, whose replies are thrown away: a hundred
@@ -368,27 +345,27 @@ static void disturb(struct link *l, uint64_t number)
 }
 
 /* Each GET is due at its time, and late replies count from then (no coordinated omission). */
-static void half_load(double rate, double seconds)
+static void half_load(double rate, double seconds, struct samples *samples)
 {
-    uint64_t gap_ns = (uint64_t)(2e9 / rate), begin = now_ns(), due = begin, asked = 0,
+    uint64_t gap_ns = (uint64_t)(2e9 / rate), begin = load_now_ns(), due = begin, asked = 0,
              disturbed = 0;
     struct link *idle[MIXED_LINKS];
     int idle_count = 0;
     for (int i = 1; i <= MIXED_LINKS; i++) idle[idle_count++] = &links[i];
-    while ((double)(now_ns() - begin) < seconds * 1e9 && samples_count < SAMPLES_MAX) {
+    while (load_seconds_since(begin) < seconds && samples->count < SAMPLES_MAX) {
         struct epoll_event events[EVENTS_MAX];
-        for (; idle_count > 0 && now_ns() >= due; due += gap_ns) {
+        for (; idle_count > 0 && load_now_ns() >= due; due += gap_ns) {
             struct link *l = idle[--idle_count];
             l->sent_ns = due;
             ask_for_key(l, asked++);
         }
-        if (now_ns() - begin > disturbed * 10000000) disturb(&links[0], disturbed++);
+        if (load_now_ns() - begin > disturbed * 10000000) disturb(&links[0], disturbed++);
         int count = epoll_wait(epoll, events, EVENTS_MAX, 0);
         for (int i = 0; i < count; i++) {
             struct link *l = events[i].data.ptr;
             if (l == &links[0]) receive_some(l, reply, sizeof reply);
             else if (take(l, reply)) {
-                samples[samples_count++] = (uint32_t)(now_ns() - l->sent_ns);
+                samples_add(samples, load_now_ns() - l->sent_ns);
                 idle[idle_count++] = l;
             }
         }
@@ -404,20 +381,13 @@ static void mixed(int port, double seconds)
     }
     settle(l);
     for (int i = 0; i < MIXED_LINKS; i++) connect_to(port);
-    double rate = full_load(1);
-    half_load(rate, seconds);
-    qsort(samples, samples_count, sizeof samples[0], compare_samples);
-    printf("%.3f %.3f %.0f\n", samples[(size_t)((double)(samples_count - 1) * 0.999)] / 1e6,
-           samples[samples_count - 1] / 1e6, (double)samples_count / seconds);
-}
-
-static long number(const char *text, long max)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (*end != '\0' || end == text || value < 1 || value > max)
-        stop(text, "not a number in range");
-    return value;
+    struct samples samples;
+    samples_init(&samples, SAMPLES_MAX);
+    half_load(full_load(1), seconds, &samples);
+    samples_sort(&samples);
+    printf("%.3f %.3f %.0f\n", samples_us(&samples, 0.999) / 1e3, samples_us(&samples, 1) / 1e3,
+           (double)samples.count / seconds);
+    samples_deinit(&samples);
 }
 
 int main(int count, char **words)
@@ -429,15 +399,20 @@ int main(int count, char **words)
     }
     epoll = epoll_create1(EPOLL_CLOEXEC);
     const char *job = count > 1 ? words[1] : "";
-    int port = count > 2 ? (int)number(words[2], 65535) : 0;
+    int port = count > 2 ? (int)load_number(words[2], 65535) : 0;
     if (strcmp(job, "consume") == 0 && count == 5)
-        consume(port, (int)number(words[3], 64), (uint64_t)number(words[4], 100000000));
-    else if (strcmp(job, "ranges") == 0 && count == 4) ranges(port, (double)number(words[3], 3600));
+        consume(port, (int)load_number(words[3], 64), (uint64_t)load_number(words[4], 100000000));
+    else if (strcmp(job, "ranges") == 0 && count == 4)
+        ranges(port, (double)load_number(words[3], 3600));
     else if (strcmp(job, "fanout") == 0 && count == 5)
-        deliver(port, (int)number(words[3], 10000), (double)number(words[4], 3600), false);
+        deliver(port, (int)load_number(words[3], 10000), (double)load_number(words[4], 3600),
+                false);
     else if (strcmp(job, "wake") == 0 && count == 5)
-        deliver(port, (int)number(words[3], 10000), (double)number(words[4], 3600), true);
-    else if (strcmp(job, "mixed") == 0 && count == 4) mixed(port, (double)number(words[3], 3600));
-    else stop("usage", "consume|ranges|fanout|wake|mixed PORT ..., see the top of stream_load.c");
+        deliver(port, (int)load_number(words[3], 10000), (double)load_number(words[4], 3600), true);
+    else if (strcmp(job, "mixed") == 0 && count == 4)
+        mixed(port, (double)load_number(words[3], 3600));
+    else
+        load_stop("usage",
+                  "consume|ranges|fanout|wake|mixed PORT ..., see the top of stream_load.c");
     return 0;
 }
