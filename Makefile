@@ -1,8 +1,9 @@
 # Builds, tests and installs Irmak. `make help` lists what it can do.
 #
 # Sources are found, not listed: every src/ROOM/*.c belongs to the server, every src/ROOM/*_test.c
-# is a cmocka program of its own. A room's tests are linked with that room and the rooms that it may
-# know (tests/tidy/layers.txt) and nothing else, so a room that leans on a stranger does not link.
+# is a cmocka program of its own. A room's tests are linked with that room, what its tests share
+# (src/ROOM/*_fixture.c) and the rooms that it may know (tests/tidy/layers.txt), and with nothing
+# else, so a room that leans on a stranger does not link.
 #
 # One build directory for each FLAVOUR, below BUILD=build:
 #   release  build/        -O3, link-time optimisation; its tests are built with -O2 without it
@@ -94,7 +95,7 @@ endif
 # --- sources -------------------------------------------------------------------------------------
 
 ROOMS       := $(notdir $(patsubst %/,%,$(wildcard src/*/)))
-sources_in   = $(filter-out %_test.c %/main.c $(MEMORY_NOT),$(wildcard src/$1/*.c))
+sources_in   = $(filter-out %_test.c %_fixture.c %/main.c $(MEMORY_NOT),$(wildcard src/$1/*.c))
 test_objects = $(patsubst %.c,$(TEST_OBJ)/%.o,$1)
 
 SERVER_MAIN    := $(wildcard src/server/main.c)
@@ -104,6 +105,7 @@ SERVER_OBJECTS := $(patsubst %.c,$(SERVER_OBJ)/%.o,$(SERVER_SOURCES))
 LIBRARY        := $(foreach room,$(ROOMS),$(call sources_in,$(room)))
 
 UNIT_SOURCES := $(wildcard src/$(ROOM)/*_test.c)
+UNIT_PARTS   := $(wildcard src/*/*_fixture.c)
 SIM_MAIN     := $(wildcard tests/sim/main.c)
 # One crash oracle for the simulator and for the drivers of a real process.
 SIM_PARTS    := $(filter-out %_test.c $(SIM_MAIN),\
@@ -134,8 +136,8 @@ knows_server := $(filter-out server check,$(ROOMS))
 reach = $(sort $1 $(foreach room,$(knows_$1),$(call reach,$(room))))
 CHECK_SOURCES := $(foreach room,$(call reach,check),$(call sources_in,$(room))) src/check/main.c
 # The objects for the unit test with stem room/name_test.
-unit_objects = $(call test_objects,$(foreach room,$(call reach,$(patsubst %/,%,$(dir $1))),\
-    $(call sources_in,$(room))))
+unit_objects = $(call test_objects,$(filter src/$(dir $1)%,$(UNIT_PARTS)) \
+    $(foreach room,$(call reach,$(patsubst %/,%,$(dir $1))),$(call sources_in,$(room))))
 
 # --- what people call ----------------------------------------------------------------------------
 
@@ -385,4 +387,4 @@ $(BUILD)/tidy/%.analysed: %.c $(TEST_OBJ)/%.o .clang-tidy tests/tidy/analyse.sh
 
 -include $(patsubst %.c,$(SERVER_OBJ)/%.d,$(SERVER_SOURCES) $(CHECK_SOURCES) $(BENCH_SOURCES))
 -include $(patsubst %.c,$(TEST_OBJ)/%.d,$(LIBRARY) $(SIM_PARTS) $(SIM_MAIN) $(UNIT_SOURCES) \
-    $(SIM_TESTS) $(wildcard tests/fuzz/*_fuzz.c) $(INTEGRATION_SOURCES) $(INTEGRATION_PARTS))
+    $(UNIT_PARTS) $(SIM_TESTS) $(wildcard tests/fuzz/*_fuzz.c) $(INTEGRATION_SOURCES) $(INTEGRATION_PARTS))
