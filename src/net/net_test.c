@@ -174,6 +174,15 @@ static void welcome(struct house *h, size_t count)
     assert_int_equal(h->count, count);
 }
 
+/* A listener, one client, and the guest that it is. */
+static struct guest *one_guest(struct house *h, int *client)
+{
+    listen_tcp(h, "127.0.0.1", 0);
+    *client = connect_tcp(h);
+    welcome(h, 1);
+    return &h->guests[0];
+}
+
 static void turn_until(struct house *h, const bool *flag)
 {
     for (size_t turns = 0; !*flag && turns < TURNS_MAX; turns++) net_turn(h->net, TURN_MS);
@@ -212,11 +221,9 @@ static size_t read_to_end(int client, char *bytes, size_t size)
 static void test_echo(void **state)
 {
     struct house *h = *state;
-    listen_tcp(h, "127.0.0.1", 0);
+    int client;
+    struct guest *g = one_guest(h, &client);
     assert_true(net_port(h->net) > 0);
-    int client = connect_tcp(h);
-    welcome(h, 1);
-    struct guest *g = &h->guests[0];
     char expected[64];
     snprintf(expected, sizeof expected, "127.0.0.1:%u", net_port(h->net));
     assert_string_equal(g->addresses.local, expected);
@@ -300,10 +307,8 @@ static void test_input_space(void **state)
 {
     struct house *h = *state;
     char space[100];
-    listen_tcp(h, "127.0.0.1", 0);
-    int client = connect_tcp(h);
-    welcome(h, 1);
-    struct guest *g = &h->guests[0];
+    int client;
+    struct guest *g = one_guest(h, &client);
     g->space = space;
     g->space_size = sizeof space;
     char bytes[250];
@@ -339,10 +344,8 @@ static void test_chain_to_a_slow_reader(void **state)
 {
     enum { SHARED_BYTES = 8 * 1000 * 1000, SMALL = 1000 };
     struct house *h = *state;
-    listen_tcp(h, "127.0.0.1", 0);
-    int client = connect_tcp(h);
-    welcome(h, 1);
-    struct guest *g = &h->guests[0];
+    int client;
+    struct guest *g = one_guest(h, &client);
     struct shared *value = shared_create_sized(SHARED_BYTES, SHARED_BYTES);
     for (size_t i = 0; i < SHARED_BYTES; i++) value->data[i] = (char)(i * 31 + i / 4096);
     for (size_t i = 0; i < SMALL; i++) chain_append(&g->output, SLICE("head"));
@@ -376,10 +379,8 @@ static void test_chain_of_many_pieces(void **state)
 {
     enum { PIECES = 5 * NET_VECTORS_MAX, PIECE_BYTES = CHAIN_SHARED_BYTES_MIN };
     struct house *h = *state;
-    listen_tcp(h, "127.0.0.1", 0);
-    int client = connect_tcp(h);
-    welcome(h, 1);
-    struct guest *g = &h->guests[0];
+    int client;
+    struct guest *g = one_guest(h, &client);
     struct shared *value = shared_create_sized(PIECE_BYTES, PIECE_BYTES);
     memset(value->data, 'p', PIECE_BYTES);
     for (size_t i = 0; i < PIECES; i++) chain_append_shared(&g->output, value, shared_slice(value));
@@ -401,10 +402,8 @@ static void test_chain_of_many_pieces(void **state)
 static void test_reading_off_and_on(void **state)
 {
     struct house *h = *state;
-    listen_tcp(h, "127.0.0.1", 0);
-    int client = connect_tcp(h);
-    welcome(h, 1);
-    struct guest *g = &h->guests[0];
+    int client;
+    struct guest *g = one_guest(h, &client);
     connection_set_reading(g->connection, false);
     write_all(client, "later", 5);
     for (size_t turns = 0; turns < 5; turns++) net_turn(h->net, 1);
@@ -419,10 +418,8 @@ static void test_reading_off_and_on(void **state)
 static void test_half_closed_peer(void **state)
 {
     struct house *h = *state;
-    listen_tcp(h, "127.0.0.1", 0);
-    int client = connect_tcp(h);
-    welcome(h, 1);
-    struct guest *g = &h->guests[0];
+    int client;
+    struct guest *g = one_guest(h, &client);
     g->keeps_open = true;
     write_all(client, "request", 7);
     shutdown(client, SHUT_WR);
@@ -449,10 +446,8 @@ static void test_half_closed_peer(void **state)
 static void test_noticing_the_end_while_not_reading(void **state)
 {
     struct house *h = *state;
-    listen_tcp(h, "127.0.0.1", 0);
-    int client = connect_tcp(h);
-    welcome(h, 1);
-    struct guest *g = &h->guests[0];
+    int client;
+    struct guest *g = one_guest(h, &client);
     connection_set_reading(g->connection, false);
     write_all(client, "queued", 6);
     shutdown(client, SHUT_WR);
@@ -468,10 +463,8 @@ static void test_noticing_the_end_while_not_reading(void **state)
 static void test_send_to_a_peer_that_is_gone(void **state)
 {
     struct house *h = *state;
-    listen_tcp(h, "127.0.0.1", 0);
-    int client = connect_tcp(h);
-    welcome(h, 1);
-    struct guest *g = &h->guests[0];
+    int client;
+    struct guest *g = one_guest(h, &client);
     struct linger abort = {.l_onoff = 1, .l_linger = 0};
     setsockopt(client, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
     close(client);
