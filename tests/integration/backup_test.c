@@ -4,6 +4,7 @@
  * A child writes all the time and says in shared memory how far it was answered. Segments are small
  * and snapshots frequent, so that the log is cut and its files are used again under the copies. */
 #include "sigkill_load.h"
+#include "waiting.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -16,7 +17,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,8 +26,6 @@ enum {
     SLOTS = 2000, /* keys that are written in turn */
     PIPELINE = 50,
     TEXT_MAX = 4096,
-    WAITS_MAX = 2500,
-    WAIT_NS = 4 * 1000 * 1000,
 };
 
 /* Written by the child, read by the test. */
@@ -77,8 +75,7 @@ static void stop_writer(pid_t writer)
 
 static void wait_until_answered(const struct progress *progress, uint64_t count)
 {
-    for (int i = 0; i < WAITS_MAX && atomic_load(&progress->answered) < count; i++)
-        nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
+    for (int i = 0; i < WAITS_MAX && atomic_load(&progress->answered) < count; i++) pause_briefly();
     assert_true(atomic_load(&progress->answered) >= count);
 }
 

@@ -3,6 +3,7 @@
  *
  * One server for the tests that change nothing of it, a server of its own for the others. */
 #include "server_process.h"
+#include "waiting.h"
 #include "wire.h"
 
 #include <arpa/inet.h>
@@ -22,7 +23,7 @@
 
 #include <cmocka.h>
 
-enum { WAITS_MAX = 2500, WAIT_NS = 4 * 1000 * 1000, BIG_BYTES = 32 * 1024 * 1024 };
+enum { BIG_BYTES = 32 * 1024 * 1024 };
 
 static int group_setup(void **state)
 {
@@ -54,7 +55,7 @@ static void expect_info(int port, const char *section, const char *expected)
         char *text = wire_read_bulk(&wire, NULL);
         found = strstr(text, expected) != NULL;
         free(text);
-        if (!found) nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
+        if (!found) pause_briefly();
     }
     wire_close(&wire);
     if (!found) fail_msg("INFO %s does not come to hold %s", section, expected);
@@ -272,7 +273,7 @@ static void wait_until_it_stops(const struct server_process *server)
         bool stopping = strstr(log, "Stopping") != NULL;
         free(log);
         if (stopping) return;
-        nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
+        pause_briefly();
     }
     fail_msg("it does not stop");
 }

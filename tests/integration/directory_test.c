@@ -4,6 +4,7 @@
  * One log is written, its server killed, and its directory copied for each case, then damaged. A
  * refusal names what is wrong, ends with status 1 and changes nothing. */
 #include "damage.h"
+#include "waiting.h"
 #include "wire.h"
 
 #include <inttypes.h>
@@ -18,24 +19,11 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 enum { KEYS = 40, LARGE_BYTES = 100 * 1024, BATCH_OFFSET = 4096, NOBODY = 65534, LIMIT_MS = 20000 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void pause_briefly(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-}
 
 /* --- A log of several segments. --------------------------------------------------------------- */
 

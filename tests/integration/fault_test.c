@@ -14,6 +14,7 @@
  * FAULT_STEP=1 strikes at all points in all these ways, FAULT_STEP=n at each nth. */
 #include "damage.h"
 #include "fault_page.h"
+#include "waiting.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -94,13 +95,6 @@ static void disarm(struct world *w)
 static unsigned fired(const struct world *w)
 {
     return __atomic_load_n(&w->page->fired, __ATOMIC_ACQUIRE);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* --- The trace: atomic writes of two keys each, one at a time. -------------------------------- */
@@ -224,7 +218,7 @@ static void expect_stopped(struct world *w, const struct point *p)
     int status = 0;
     for (int64_t end = now_ms() + LIMIT_MS; now_ms() < end && w->server.pid != 0;) {
         if (waitpid(w->server.pid, &status, WNOHANG) == w->server.pid) w->server.pid = 0;
-        else nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        else pause_briefly();
     }
     char *log = server_process_read_log(&w->server);
     bool good = w->server.pid == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 1 &&
@@ -388,7 +382,7 @@ static void expect_aborted(struct world *w, int status, unsigned after)
 {
     for (int64_t end = now_ms() + LIMIT_MS; now_ms() < end && w->server.pid != 0;) {
         if (waitpid(w->server.pid, &status, WNOHANG) == w->server.pid) w->server.pid = 0;
-        else nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        else pause_briefly();
     }
     char *log = server_process_read_log(&w->server);
     bool good = w->server.pid == 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT &&

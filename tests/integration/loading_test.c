@@ -5,6 +5,7 @@
  * load takes as long as the test wants, and nothing here depends on time. */
 #include "damage.h"
 #include "fault_page.h"
+#include "waiting.h"
 #include "wire.h"
 
 #include <setjmp.h>
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -31,18 +31,6 @@ struct fixture {
     char log_only[SERVER_PATH_SIZE];      /* a directory without a snapshot */
     char with_snapshot[SERVER_PATH_SIZE]; /* the same data */
 };
-
-static void pause_briefly(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- The data. -------------------------------------------------------------------------------- */
 

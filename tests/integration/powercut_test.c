@@ -10,6 +10,7 @@
  * POWERCUT_CYCLES=n, POWERCUT_SEED=n. Skipped, with the reason, where mounting is not permitted. */
 #include "damage.h"
 #include "sigkill_load.h"
+#include "waiting.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,13 +47,6 @@ static uint64_t number_from_environment(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
     return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void image_path(const struct server_process *server, char path[SERVER_PATH_SIZE])
@@ -123,7 +117,7 @@ static void cut_power(struct load *load)
     write_in_vain(server);
     for (int64_t end = now_ms() + END_MS; now_ms() < end && server->pid != 0;) {
         if (waitpid(server->pid, &status, WNOHANG) == server->pid) server->pid = 0;
-        else nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        else pause_briefly();
     }
     bool ended = server->pid == 0;
     if (!ended) server_process_kill(server);

@@ -3,6 +3,7 @@
  * Each test starts servers of its own. Where Redis and Irmak differ by design the test asks
  * server_process_is_redis and says why. */
 #include "server_process.h"
+#include "waiting.h"
 #include "wire.h"
 
 #include <setjmp.h>
@@ -14,17 +15,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { WAITS_MAX = 2500, WAIT_NS = 4 * 1000 * 1000, SHUTDOWN_AFTER = 200 };
-
-static void pause_briefly(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
-}
+enum { SHUTDOWN_AFTER = 200 };
 
 static bool contains(const char *text, const char *part)
 {

@@ -1,5 +1,7 @@
 #include "server_process.h"
 
+#include "waiting.h"
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -24,22 +26,9 @@
 
 enum {
     START_ATTEMPTS = 5,
-    POLL_NS = 2 * 1000 * 1000,
     LOG_SHOWN = 2000,
     CONNECTION_TIMEOUT_S = 10,
 };
-
-static void pause_briefly(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static const char *binary(void)
 {
