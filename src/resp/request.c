@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/word.h"
 
 #include <stdint.h>
 
@@ -131,92 +132,18 @@ static inline void place_arguments(struct request_parser *p, const char *input)
 
 /* --- inline requests ------------------------------------------------------------------------ */
 
-/* Where an inline request is cut into words: 'read' is the next byte to look at, and the bytes of
- * a word are moved down to 'write' as quotes and escapes go away, so write <= read. */
-struct line {
-    char *start;
-    size_t size;
-    size_t read;
-    size_t write;
-};
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    char lower = slice_lower(c);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-static void keep(struct line *l, char c)
-{
-    l->start[l->write++] = c;
-}
-
-/* What follows a backslash inside of double quotes: xHH, a letter of C, or itself. */
-static void unescape(struct line *l)
-{
-    const char *at = l->start + l->read;
-    size_t left = l->size - l->read;
-    if (left >= 3 && at[0] == 'x' && hex_digit(at[1]) >= 0 && hex_digit(at[2]) >= 0) {
-        l->read += 3;
-        keep(l, (char)(hex_digit(at[1]) * 16 + hex_digit(at[2])));
-        return;
-    }
-    static const char letters[] = "nrtba", meanings[] = "\n\r\t\b\a";
-    const char *letter = memchr(letters, at[0], sizeof letters - 1);
-    l->read++;
-    keep(l, letter != NULL ? meanings[letter - letters] : at[0]);
-}
-
-/* The rest of a word behind an opening quote. False when the quote is not closed, or when the
- * closing one is followed by anything but a blank. */
-static bool read_quoted(struct line *l, char quote)
-{
-    while (l->read < l->size) {
-        char c = l->start[l->read++];
-        bool more = l->read < l->size;
-        if (c == quote) return !more || is_space(l->start[l->read]);
-        if (c == '\\' && more && quote == '"') {
-            unescape(l);
-        } else if (c == '\\' && more && l->start[l->read] == '\'') {
-            l->read++;
-            keep(l, '\'');
-        } else {
-            keep(l, c);
-        }
-    }
-    return false;
-}
-
-static bool read_word(struct line *l)
-{
-    while (l->read < l->size) {
-        char c = l->start[l->read++];
-        if (c == '"' || c == '\'') return read_quoted(l, c);
-        if (c == ' ' || c == '\n' || c == '\r' || c == '\t') return true;
-        keep(l, c);
-    }
-    return true;
-}
-
-static enum request_status split_line(struct request_parser *p, struct line l,
+static enum request_status split_line(struct request_parser *p, struct word_line *l,
                                       const struct request_limits *limits)
 {
-    while (true) {
-        while (l.read < l.size && is_space(l.start[l.read])) l.read++;
-        if (l.read == l.size) return REQUEST_READY;
-        size_t offset = l.write = l.read;
-        if (!read_word(&l)) return malformed(p, "ERR Protocol error: unbalanced quotes in request");
-        CHECK(l.write <= l.read);
+    struct slice word;
+    enum word_status status;
+    while ((status = word_take(l, &word)) == WORD_TAKEN) {
         if (p->arguments_count == limits->arguments_max) return too_many_arguments(p, limits);
-        if (l.write - offset > limits->bulk_bytes_max) return argument_too_large(p, limits);
-        add_argument(p, offset, l.write - offset);
+        if (word.size > limits->bulk_bytes_max) return argument_too_large(p, limits);
+        add_argument(p, (size_t)(word.data - l->bytes), word.size);
     }
+    if (status == WORD_NONE) return REQUEST_READY;
+    return malformed(p, "ERR Protocol error: unbalanced quotes in request");
 }
 
 static enum request_status parse_inline(struct request_parser *p, struct slice input,
@@ -233,8 +160,8 @@ static enum request_status parse_inline(struct request_parser *p, struct slice i
     size_t consumed = size + 1;
     if (size > 0 && newline[-1] == '\r') size--;
     /* The owner of the input lets us unquote in place (request.h). */
-    struct line line = {.start = (char *)(uintptr_t)input.data, .size = size};
-    enum request_status status = split_line(p, line, limits);
+    struct word_line line = {.bytes = (char *)(uintptr_t)input.data, .size = size};
+    enum request_status status = split_line(p, &line, limits);
     if (status != REQUEST_READY) return status;
     place_arguments(p, input.data);
     return accepted(p, consumed);

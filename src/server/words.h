@@ -1,8 +1,4 @@
-/* words.h - a line as words with quotes, as redis.conf and redis-cli have them, and back.
- *
- * Words are separated by blanks. In "double quotes" a backslash escapes: \n \r \t \b \a, \xHH for
- * any byte, and every other character itself; in 'single quotes' only \' is an escape. A closing
- * quote must end its word. */
+/* words.h - all the words of a line (base/word.h says what a word is), and how to write one. */
 #ifndef SERVER_WORDS_H
 #define SERVER_WORDS_H
 
@@ -12,7 +8,7 @@
 enum { WORDS_MAX = 128 }; /* of one line; no directive takes nearly as many */
 
 struct words {
-    struct buf bytes; /* of all words, unquoted */
+    struct buf bytes; /* the line, its words unquoted in place */
     struct slice items[WORDS_MAX];
     size_t count;
 };

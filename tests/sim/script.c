@@ -5,8 +5,7 @@
 #include "base/glob.h"
 #include "base/memory.h"
 #include "base/number.h"
-
-#include <ctype.h>
+#include "base/word.h"
 
 enum { NESTING_MAX = 16 };
 
@@ -47,69 +46,18 @@ static struct slice skip(struct slice line, size_t size)
     return (struct slice){line.data + size, line.size - size};
 }
 
-static struct slice skip_blanks(struct slice line)
-{
-    while (line.size > 0 && isspace((unsigned char)*line.data)) line = skip(line, 1);
-    return line;
-}
-
 /* ---- requests ---- */
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c = slice_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* What stands behind a backslash in double quotes; returns how many bytes of 'text' it takes. */
-static size_t unescape(struct slice text, char *c)
-{
-    static const char from[] = "nrtab", to[] = "\n\r\t\a\b";
-    if (text.size == 0) return 0;
-    if (text.size >= 3 && text.data[0] == 'x' && hex_value(text.data[1]) >= 0 &&
-        hex_value(text.data[2]) >= 0) {
-        *c = (char)(hex_value(text.data[1]) * 16 + hex_value(text.data[2]));
-        return 3;
-    }
-    const char *known = memchr(from, text.data[0], sizeof from - 1);
-    *c = known == NULL ? text.data[0] : to[known - from];
-    return 1;
-}
-
-/* A word whose opening quote is gone; its size with the closing one, 0: it is not closed. */
-static size_t take_quoted(struct slice text, char quote, struct buf *out)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.data[i];
-        if (c == quote) return i + 1;
-        struct slice rest = skip(text, i + 1);
-        if (c == '\\' && quote == '"') {
-            i += unescape(rest, &c);
-        } else if (c == '\\' && rest.size > 0 && *rest.data == '\'') {
-            c = '\'';
-            i++;
-        }
-        buf_append_byte(out, (uint8_t)c);
-    }
-    return 0;
-}
 
 bool script_words(struct slice line, struct pieces *words)
 {
-    for (line = skip_blanks(line); line.size > 0; line = skip_blanks(line)) {
-        size_t size = 0;
-        if (*line.data == '"' || *line.data == '\'') {
-            size = take_quoted(skip(line, 1), *line.data, &words->text);
-            if (size++ == 0) return false;
-        } else {
-            while (size < line.size && !isspace((unsigned char)line.data[size])) size++;
-            buf_append(&words->text, (struct slice){line.data, size});
-        }
-        if (!end_piece(words)) return false;
-        line = skip(line, size);
-    }
-    return true;
+    struct buf copy = {0}; /* to be unquoted */
+    buf_append(&copy, line);
+    struct word_line rest = {.bytes = copy.data, .size = copy.size};
+    struct slice word;
+    enum word_status status;
+    while ((status = word_take(&rest, &word)) == WORD_TAKEN && pieces_add(words, word)) continue;
+    buf_deinit(&copy);
+    return status == WORD_NONE;
 }
 
 /* ---- replies ---- */
@@ -159,12 +107,14 @@ static size_t items_end(const struct items *items, size_t first)
 /* The text in double quotes behind 'prefix'. */
 static bool match_text(struct slice line, size_t prefix, struct slice got, bool pattern)
 {
-    struct buf text = {0};
-    take_quoted(skip(line, prefix + 1), '"', &text);
-    bool equal =
-        pattern ? glob_match(buf_slice(&text), got, false) : slice_equal(buf_slice(&text), got);
-    buf_deinit(&text);
-    return equal;
+    struct buf copy = {0};
+    buf_append(&copy, skip(line, prefix));
+    struct word_line rest = {.bytes = copy.data, .size = copy.size};
+    struct slice text;
+    bool matches = word_take(&rest, &text) == WORD_TAKEN &&
+                   (pattern ? glob_match(text, got, false) : slice_equal(text, got));
+    buf_deinit(&copy);
+    return matches;
 }
 
 static bool match_error(struct slice line, const struct answer *item)

@@ -1,0 +1,67 @@
+/* Tests of word.h: lines, and the words that sdssplitargs of Redis makes of them. */
+#include "base/word.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { LINE_BYTES_MAX = 64 };
+
+/* 'expected' are the words in brackets, then a '!' if the line ends unbalanced. */
+static void expect(struct slice line, struct slice expected)
+{
+    char bytes[LINE_BYTES_MAX], got[2 * LINE_BYTES_MAX + 1];
+    size_t size = 0;
+    assert_true(line.size <= sizeof bytes);
+    memcpy(bytes, line.data, line.size);
+    struct word_line l = {.bytes = bytes, .size = line.size};
+    struct slice word;
+    enum word_status status;
+    while ((status = word_take(&l, &word)) == WORD_TAKEN) {
+        got[size++] = '[';
+        memcpy(got + size, word.data, word.size);
+        size += word.size;
+        got[size++] = ']';
+    }
+    if (status == WORD_UNBALANCED) got[size++] = '!';
+    assert_int_equal(size, expected.size);
+    assert_memory_equal(got, expected.data, size);
+}
+
+/* Blanks part words, quotes keep them, and escapes stand for any byte. */
+static void test_words(void **state)
+{
+    (void)state;
+    expect(SLICE(""), SLICE(""));
+    expect(SLICE(" \t\r\n\v\f "), SLICE(""));
+    expect(SLICE("set  key\tvalue"), SLICE("[set][key][value]"));
+    expect(SLICE("a\vb"), SLICE("[a\vb]"));
+    expect(SLICE("a\0b c"), SLICE("[a\0b][c]"));
+    expect(SLICE("a \"b c\" 'd e' \"\""), SLICE("[a][b c][d e][]"));
+    expect(SLICE("\"\\x41\\n\\r\\t\\b\\a\\q\\\"\\\\\""), SLICE("[A\n\r\t\b\aq\"\\]"));
+    expect(SLICE("\"\\x4\" \"\\xg1\""), SLICE("[x4][xg1]"));
+    expect(SLICE("'it\\'s' '\\n'"), SLICE("[it's][\\n]"));
+    expect(SLICE("pre\"fix\""), SLICE("[prefix]"));
+}
+
+/* A quote that is not closed, or that ends inside of a word, ends the line. */
+static void test_unbalanced(void **state)
+{
+    (void)state;
+    expect(SLICE("a \"b"), SLICE("[a]!"));
+    expect(SLICE("a 'b"), SLICE("[a]!"));
+    expect(SLICE("\"a\"b"), SLICE("!"));
+    expect(SLICE("\"a\\\""), SLICE("!"));
+    expect(SLICE("'\\"), SLICE("!"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
+                                       cmocka_unit_test(test_unbalanced)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
