@@ -6,8 +6,7 @@ bool argument_integer(struct command_context *c, size_t index, int64_t *value)
 {
     CHECK(index < c->arguments_count);
     if (number_parse_i64(c->arguments[index], value)) return true;
-    reply_error(c->reply, REPLY_ERROR_NOT_INTEGER);
-    return false;
+    return deny(c, REPLY_ERROR_NOT_INTEGER);
 }
 
 bool argument_timeout_ms(struct command_context *c, size_t index, int64_t *timeout_ms)
@@ -18,8 +17,7 @@ bool argument_timeout_ms(struct command_context *c, size_t index, int64_t *timeo
         if (*timeout_ms >= 0 && *timeout_ms <= INT64_MAX - c->now_ms) return true;
         error = *timeout_ms < 0 ? REPLY_ERROR_TIMEOUT_NEGATIVE : REPLY_ERROR_TIMEOUT_RANGE;
     }
-    reply_error(c->reply, error);
-    return false;
+    return deny(c, error);
 }
 
 bool argument_database(struct command_context *c, size_t index, unsigned *database)
@@ -31,8 +29,7 @@ bool argument_database(struct command_context *c, size_t index, unsigned *databa
         return true;
     }
     bool fits = number >= INT32_MIN && number <= INT32_MAX;
-    reply_error(c->reply, fits ? REPLY_ERROR_DATABASE_RANGE : REPLY_ERROR_INT_RANGE);
-    return false;
+    return deny(c, fits ? REPLY_ERROR_DATABASE_RANGE : REPLY_ERROR_INT_RANGE);
 }
 
 bool argument_string(struct command_context *c, const struct store_key *key,
@@ -41,8 +38,7 @@ bool argument_string(struct command_context *c, const struct store_key *key,
     enum lookup lookup = db_string(c->db, key, value);
     *present = lookup == LOOKUP_FOUND;
     if (lookup != LOOKUP_WRONG_TYPE) return true;
-    reply_error(c->reply, REPLY_ERROR_WRONG_TYPE);
-    return false;
+    return deny(c, REPLY_ERROR_WRONG_TYPE);
 }
 
 void answer_string(struct command_context *c, const struct string_view *value)

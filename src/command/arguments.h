@@ -23,6 +23,13 @@ static inline enum outcome refuse(struct command_context *c, enum reply_error er
     return OUTCOME_REPLIED;
 }
 
+/* The same from inside of what reads arguments: always false. */
+static inline bool deny(struct command_context *c, enum reply_error error)
+{
+    reply_error(c->reply, error);
+    return false;
+}
+
 /* Is the argument this word, in any case? */
 static inline bool argument_is(const struct command_context *c, size_t index, const char *word)
 {

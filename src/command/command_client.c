@@ -132,10 +132,7 @@ static bool describe_ids(struct command_context *c, struct buf *out)
 {
     for (size_t i = 3; i < c->arguments_count; i++) {
         int64_t id;
-        if (!number_parse_i64(c->arguments[i], &id)) {
-            reply_error(c->reply, REPLY_ERROR_CLIENT_ID);
-            return false;
-        }
+        if (!number_parse_i64(c->arguments[i], &id)) return deny(c, REPLY_ERROR_CLIENT_ID);
         const struct client *client = id < 1 ? NULL : find_client(c, (uint64_t)id);
         if (client != NULL) client_describe(client, c->now_ms, out);
     }
@@ -209,8 +206,7 @@ static bool read_positive(struct command_context *c, size_t index, enum reply_er
                           int64_t *value)
 {
     if (number_parse_i64(c->arguments[index], value) && *value > 0) return true;
-    reply_error(c->reply, error);
-    return false;
+    return deny(c, error);
 }
 
 static bool read_user(struct command_context *c, size_t index)
@@ -243,8 +239,7 @@ static bool read_filter(struct command_context *c, size_t index, struct kill_fil
     } else if (argument_is(c, index, "SKIPME") && argument_is(c, value, "NO")) {
         filter->spares_caller = false;
     } else {
-        reply_error(c->reply, REPLY_ERROR_SYNTAX);
-        return false;
+        return deny(c, REPLY_ERROR_SYNTAX);
     }
     return true;
 }

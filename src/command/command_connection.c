@@ -94,14 +94,9 @@ static bool hello_read(struct command_context *c, struct hello *hello)
 {
     *hello = (struct hello){0};
     if (c->arguments_count == 1) return true;
-    if (!number_parse_i64(c->arguments[1], &hello->protocol)) {
-        reply_error(c->reply, REPLY_ERROR_PROTO_NOT_INTEGER);
-        return false;
-    }
-    if (hello->protocol != RESP2 && hello->protocol != RESP3) {
-        reply_error(c->reply, REPLY_ERROR_NO_PROTO);
-        return false;
-    }
+    if (!number_parse_i64(c->arguments[1], &hello->protocol))
+        return deny(c, REPLY_ERROR_PROTO_NOT_INTEGER);
+    if (hello->protocol != RESP2 && hello->protocol != RESP3) return deny(c, REPLY_ERROR_NO_PROTO);
     for (size_t i = 2; i < c->arguments_count; i++) {
         size_t left = c->arguments_count - i - 1;
         if (left >= 2 && argument_is(c, i, "AUTH")) {

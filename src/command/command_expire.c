@@ -37,14 +37,9 @@ static bool read_conditions(struct command_context *c, struct expire_conditions 
             return false;
         }
     }
-    if (conditions->none && (conditions->any || conditions->earlier || conditions->later)) {
-        reply_error(c->reply, REPLY_ERROR_EXPIRE_NX_OTHERS);
-        return false;
-    }
-    if (conditions->earlier && conditions->later) {
-        reply_error(c->reply, REPLY_ERROR_EXPIRE_GT_LT);
-        return false;
-    }
+    if (conditions->none && (conditions->any || conditions->earlier || conditions->later))
+        return deny(c, REPLY_ERROR_EXPIRE_NX_OTHERS);
+    if (conditions->earlier && conditions->later) return deny(c, REPLY_ERROR_EXPIRE_GT_LT);
     return true;
 }
 

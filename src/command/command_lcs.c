@@ -146,13 +146,11 @@ static bool read_options(struct command_context *c, struct lcs_options *options)
         } else if (argument_is(c, i, "MINMATCHLEN") && i + 1 < c->arguments_count) {
             if (!argument_integer(c, ++i, &options->size_min)) return false;
         } else {
-            reply_error(c->reply, REPLY_ERROR_SYNTAX);
-            return false;
+            return deny(c, REPLY_ERROR_SYNTAX);
         }
     }
     if (!options->length || !options->indexes) return true;
-    reply_error(c->reply, REPLY_ERROR_LCS_OPTIONS);
-    return false;
+    return deny(c, REPLY_ERROR_LCS_OPTIONS);
 }
 
 /* The bytes of the key at 'index'; empty when it is absent. False: refused. */

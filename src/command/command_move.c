@@ -37,8 +37,7 @@ static bool read_copy(struct command_context *c, struct copy_options *options)
         } else if (argument_is(c, i, "DB") && i + 1 < c->arguments_count) {
             if (!argument_database(c, ++i, &options->database)) return false;
         } else {
-            reply_error(c->reply, REPLY_ERROR_SYNTAX);
-            return false;
+            return deny(c, REPLY_ERROR_SYNTAX);
         }
     }
     return true;

@@ -60,10 +60,7 @@ static bool read_scan_options(struct command_context *c, struct db_scan *scan,
         if (has_value && argument_is(c, i, "COUNT")) {
             int64_t count;
             if (!argument_integer(c, i + 1, &count)) return false;
-            if (count < 1) {
-                reply_error(c->reply, REPLY_ERROR_SYNTAX);
-                return false;
-            }
+            if (count < 1) return deny(c, REPLY_ERROR_SYNTAX);
             scan->count = (size_t)count;
         } else if (has_value && argument_is(c, i, "MATCH")) {
             bool every = slice_equal(c->arguments[i + 1], SLICE("*"));
@@ -71,8 +68,7 @@ static bool read_scan_options(struct command_context *c, struct db_scan *scan,
         } else if (has_value && argument_is(c, i, "TYPE")) {
             collector->type = &c->arguments[i + 1];
         } else {
-            reply_error(c->reply, REPLY_ERROR_SYNTAX);
-            return false;
+            return deny(c, REPLY_ERROR_SYNTAX);
         }
     }
     return true;

@@ -13,10 +13,7 @@ static bool decide_id(struct command_context *c, const struct stream_add_options
                       struct stream_id last, struct stream_id *id)
 {
     bool greater = true;
-    if (stream_id_compare(last, STREAM_ID_MAX) == 0) {
-        refuse(c, REPLY_ERROR_STREAM_EXHAUSTED);
-        return false;
-    }
+    if (stream_id_compare(last, STREAM_ID_MAX) == 0) return deny(c, REPLY_ERROR_STREAM_EXHAUSTED);
     switch (options->id_form) {
     case ADD_ID_AUTO: CHECK(stream_id_next(last, (uint64_t)c->now_ms, id)); break;
     case ADD_ID_AUTO_SEQ: greater = stream_id_next_in(last, options->id.ms, id); break;
@@ -34,8 +31,7 @@ static bool fields_fit(struct command_context *c, const struct slice *items, siz
     uint64_t bytes = 0;
     for (size_t i = 0; i < count; i++) bytes += items[i].size;
     if (count <= STREAM_FIELDS_MAX && bytes <= STREAM_BLOCK_BYTES_CAP / 2) return true;
-    refuse(c, REPLY_ERROR_STREAM_TOO_LARGE);
-    return false;
+    return deny(c, REPLY_ERROR_STREAM_TOO_LARGE);
 }
 
 static void append(struct command_context *c, const struct store_key *key,

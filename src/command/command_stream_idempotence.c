@@ -81,14 +81,10 @@ static bool read_setting(struct command_context *c, size_t index, uint32_t max, 
 {
     bool duration = max == STREAM_IDMP_DURATION_S_MAX;
     int64_t number;
-    if (*value != 0) {
-        refuse(c, duration ? REPLY_ERROR_IDMP_DURATION_TWICE : REPLY_ERROR_IDMP_MAXSIZE_TWICE);
-        return false;
-    }
-    if (!number_parse_i64(c->arguments[index], &number) || number < 1 || number > max) {
-        refuse(c, duration ? REPLY_ERROR_IDMP_DURATION : REPLY_ERROR_IDMP_MAXSIZE);
-        return false;
-    }
+    if (*value != 0)
+        return deny(c, duration ? REPLY_ERROR_IDMP_DURATION_TWICE : REPLY_ERROR_IDMP_MAXSIZE_TWICE);
+    if (!number_parse_i64(c->arguments[index], &number) || number < 1 || number > max)
+        return deny(c, duration ? REPLY_ERROR_IDMP_DURATION : REPLY_ERROR_IDMP_MAXSIZE);
     *value = (uint32_t)number;
     return true;
 }

@@ -25,26 +25,17 @@ static bool read_mode(struct command_context *c, struct nack_options *options)
     options->deliveries = STREAM_DELIVERIES_SET;
     options->deliveries_count = INT64_MAX;
     if (argument_is(c, 3, "fatal")) return true;
-    refuse(c, REPLY_ERROR_NACK_MODE);
-    return false;
+    return deny(c, REPLY_ERROR_NACK_MODE);
 }
 
 /* IDS numids id [id ...] from argument 4; *at is left behind them. */
 static bool read_ids(struct command_context *c, size_t *at, struct nack_options *options)
 {
     int64_t count;
-    if (!argument_is(c, 4, "ids")) {
-        refuse(c, REPLY_ERROR_NACK_IDS);
-        return false;
-    }
-    if (!number_parse_i64(c->arguments[5], &count) || count < 1) {
-        refuse(c, REPLY_ERROR_NACK_COUNT_RANGE);
-        return false;
-    }
-    if ((uint64_t)count > c->arguments_count - 6) {
-        refuse(c, REPLY_ERROR_NACK_COUNT);
-        return false;
-    }
+    if (!argument_is(c, 4, "ids")) return deny(c, REPLY_ERROR_NACK_IDS);
+    if (!number_parse_i64(c->arguments[5], &count) || count < 1)
+        return deny(c, REPLY_ERROR_NACK_COUNT_RANGE);
+    if ((uint64_t)count > c->arguments_count - 6) return deny(c, REPLY_ERROR_NACK_COUNT);
     for (*at = 6; *at < 6 + (uint64_t)count; ++*at) {
         struct stream_id id;
         if (!argument_stream_id(c, *at, 0, &id)) return false;
@@ -58,19 +49,15 @@ static bool read_options(struct command_context *c, size_t at, struct nack_optio
 {
     struct stream_id id;
     int64_t retry_count;
-    if (at < c->arguments_count && stream_id_parse(c->arguments[at], 0, &id)) {
-        refuse(c, REPLY_ERROR_NACK_COUNT);
-        return false;
-    }
+    if (at < c->arguments_count && stream_id_parse(c->arguments[at], 0, &id))
+        return deny(c, REPLY_ERROR_NACK_COUNT);
     for (; at < c->arguments_count; at++) {
         struct slice word = c->arguments[at];
         if (argument_is(c, at, "force")) {
             options->force = true;
         } else if (at + 1 < c->arguments_count && argument_is(c, at, "retrycount")) {
-            if (!number_parse_i64(c->arguments[++at], &retry_count) || retry_count < 0) {
-                refuse(c, REPLY_ERROR_NACK_RETRYCOUNT);
-                return false;
-            }
+            if (!number_parse_i64(c->arguments[++at], &retry_count) || retry_count < 0)
+                return deny(c, REPLY_ERROR_NACK_RETRYCOUNT);
             options->deliveries = STREAM_DELIVERIES_SET;
             options->deliveries_count = (uint64_t)retry_count;
         } else {

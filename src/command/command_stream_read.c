@@ -35,10 +35,7 @@ static bool read_positive(struct command_context *c, size_t index, enum reply_er
                           uint64_t *value)
 {
     int64_t number;
-    if (!number_parse_i64(c->arguments[index], &number) || number < 1) {
-        refuse(c, error);
-        return false;
-    }
+    if (!number_parse_i64(c->arguments[index], &number) || number < 1) return deny(c, error);
     *value = (uint64_t)number;
     return true;
 }
@@ -47,8 +44,7 @@ static bool read_idle(struct command_context *c, size_t index, int64_t *idle_ms)
 {
     if (number_parse_i64(c->arguments[index], idle_ms) && *idle_ms >= 0) return true;
     bool number = number_parse_i64(c->arguments[index], idle_ms);
-    refuse(c, number ? REPLY_ERROR_READ_IDLE_NEGATIVE : REPLY_ERROR_READ_IDLE_NOT_INTEGER);
-    return false;
+    return deny(c, number ? REPLY_ERROR_READ_IDLE_NEGATIVE : REPLY_ERROR_READ_IDLE_NOT_INTEGER);
 }
 
 /* GROUP, NOACK and CLAIM belong to XREADGROUP. */
@@ -85,8 +81,7 @@ static bool read_option(struct command_context *c, size_t *at, struct read_plan 
         plan->no_ack = true;
         return require_grouped(c, plan, "NOACK");
     }
-    refuse(c, REPLY_ERROR_SYNTAX);
-    return false;
+    return deny(c, REPLY_ERROR_SYNTAX);
 }
 
 /* Everything but the IDs. */
@@ -97,24 +92,16 @@ static bool read_options(struct command_context *c, struct read_plan *plan)
         if (at + 1 < c->arguments_count && argument_is(c, at, "streams")) break;
         if (!read_option(c, &at, plan)) return false;
     }
-    if (at >= c->arguments_count) {
-        refuse(c, REPLY_ERROR_SYNTAX);
-        return false;
-    }
+    if (at >= c->arguments_count) return deny(c, REPLY_ERROR_SYNTAX);
     size_t words = c->arguments_count - at - 1;
-    if (words % 2 != 0) {
-        refuse(c, plan->grouped ? REPLY_ERROR_READGROUP_UNBALANCED : REPLY_ERROR_READ_UNBALANCED);
-        return false;
-    }
+    if (words % 2 != 0)
+        return deny(c,
+                    plan->grouped ? REPLY_ERROR_READGROUP_UNBALANCED : REPLY_ERROR_READ_UNBALANCED);
     plan->keys_first = at + 1;
     plan->keys_count = words / 2;
-    if (plan->grouped && plan->group == 0) {
-        refuse(c, REPLY_ERROR_READGROUP_MISSING);
-        return false;
-    }
+    if (plan->grouped && plan->group == 0) return deny(c, REPLY_ERROR_READGROUP_MISSING);
     if (plan->count_max == UINT64_MAX || plan->entries_max >= plan->count_max) return true;
-    refuse(c, REPLY_ERROR_READ_MAXCOUNT_COUNT);
-    return false;
+    return deny(c, REPLY_ERROR_READ_MAXCOUNT_COUNT);
 }
 
 /* ---- where each key is read from ---- */
@@ -141,10 +128,7 @@ static bool read_after(struct command_context *c, const struct read_plan *plan, 
         *after = READ_NEW;
         if (slice_equal(word, SLICE(">"))) return true;
     } else {
-        if (slice_equal(word, SLICE(">"))) {
-            refuse(c, REPLY_ERROR_READ_NEW);
-            return false;
-        }
+        if (slice_equal(word, SLICE(">"))) return deny(c, REPLY_ERROR_READ_NEW);
         if (read_special_id(stream, word, after)) return true;
     }
     return argument_stream_id(c, index, 0, after);

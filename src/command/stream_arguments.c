@@ -40,8 +40,7 @@ bool argument_stream_id(struct command_context *c, size_t index, uint64_t missin
 {
     CHECK(index < c->arguments_count);
     if (stream_id_parse(c->arguments[index], missing_seq, id)) return true;
-    refuse(c, REPLY_ERROR_STREAM_ID_INVALID);
-    return false;
+    return deny(c, REPLY_ERROR_STREAM_ID_INVALID);
 }
 
 bool argument_stream_ids(struct command_context *c, size_t first, struct stream_ids *ids)
@@ -63,10 +62,7 @@ static bool read_range_end(struct command_context *c, size_t index, uint64_t mis
     if (*excluded) text = (struct slice){text.data + 1, text.size - 1};
     if (!*excluded && slice_equal(text, SLICE("-"))) *id = STREAM_ID_MIN;
     else if (!*excluded && slice_equal(text, SLICE("+"))) *id = STREAM_ID_MAX;
-    else if (!stream_id_parse(text, missing_seq, id)) {
-        refuse(c, REPLY_ERROR_STREAM_ID_INVALID);
-        return false;
-    }
+    else if (!stream_id_parse(text, missing_seq, id)) return deny(c, REPLY_ERROR_STREAM_ID_INVALID);
     return true;
 }
 
@@ -75,8 +71,7 @@ bool argument_range_first(struct command_context *c, size_t index, struct stream
     bool excluded;
     if (!read_range_end(c, index, 0, first, &excluded)) return false;
     if (!excluded || stream_id_increment(first)) return true;
-    refuse(c, REPLY_ERROR_STREAM_RANGE_START);
-    return false;
+    return deny(c, REPLY_ERROR_STREAM_RANGE_START);
 }
 
 bool argument_range_last(struct command_context *c, size_t index, struct stream_id *last)
@@ -84,8 +79,7 @@ bool argument_range_last(struct command_context *c, size_t index, struct stream_
     bool excluded;
     if (!read_range_end(c, index, UINT64_MAX, last, &excluded)) return false;
     if (!excluded || stream_id_decrement(last)) return true;
-    refuse(c, REPLY_ERROR_STREAM_RANGE_END);
-    return false;
+    return deny(c, REPLY_ERROR_STREAM_RANGE_END);
 }
 
 /* ---- removing ---- */
@@ -104,14 +98,9 @@ static bool read_references(const struct command_context *c, size_t index,
 static bool read_counted_ids(struct command_context *c, size_t *at, struct stream_ids *ids)
 {
     int64_t count;
-    if (!number_parse_i64(c->arguments[*at], &count) || count < 1) {
-        refuse(c, REPLY_ERROR_IDS_COUNT_RANGE);
-        return false;
-    }
-    if ((uint64_t)count > c->arguments_count - 1 - *at) {
-        refuse(c, REPLY_ERROR_IDS_COUNT);
-        return false;
-    }
+    if (!number_parse_i64(c->arguments[*at], &count) || count < 1)
+        return deny(c, REPLY_ERROR_IDS_COUNT_RANGE);
+    if ((uint64_t)count > c->arguments_count - 1 - *at) return deny(c, REPLY_ERROR_IDS_COUNT);
     for (; count > 0; count--) {
         struct stream_id id;
         if (!argument_stream_id(c, ++*at, 0, &id)) return false;
@@ -133,8 +122,7 @@ bool argument_removal_options(struct command_context *c, size_t first,
         } else {
             struct stream_id id;
             bool id_too_many = ids->count > 0 && stream_id_parse(c->arguments[i], 0, &id);
-            refuse(c, id_too_many ? REPLY_ERROR_IDS_COUNT : REPLY_ERROR_SYNTAX);
-            return false;
+            return deny(c, id_too_many ? REPLY_ERROR_IDS_COUNT : REPLY_ERROR_SYNTAX);
         }
     }
     if (ids->count == 0) refuse(c, REPLY_ERROR_IDS_MISSING);
@@ -148,10 +136,7 @@ static bool read_trim(struct command_context *c, size_t *at, bool by_id,
                       struct stream_trim_options *options)
 {
     size_t left = c->arguments_count - 1 - *at;
-    if (options->given) {
-        refuse(c, REPLY_ERROR_STREAM_TRIM_TWICE);
-        return false;
-    }
+    if (options->given) return deny(c, REPLY_ERROR_STREAM_TRIM_TWICE);
     options->given = true;
     options->trim.by = by_id ? STREAM_TRIM_ID : STREAM_TRIM_LENGTH;
     options->trim.approximate = left >= 2 && argument_is(c, *at + 1, "~");
@@ -160,10 +145,7 @@ static bool read_trim(struct command_context *c, size_t *at, bool by_id,
     if (by_id) return argument_stream_id(c, *at, 0, &options->trim.id_min);
     int64_t length;
     if (!argument_integer(c, *at, &length)) return false;
-    if (length < 0) {
-        refuse(c, REPLY_ERROR_STREAM_MAXLEN_NEGATIVE);
-        return false;
-    }
+    if (length < 0) return deny(c, REPLY_ERROR_STREAM_MAXLEN_NEGATIVE);
     options->trim.length_max = (uint64_t)length;
     return true;
 }
@@ -173,18 +155,9 @@ static bool settle_limit(struct command_context *c, bool adding, int64_t limit,
                          struct stream_trim_options *options)
 {
     uint64_t entries_max = db_stream_block(c->db).entries_max;
-    if (limit > 0 && !options->given) {
-        refuse(c, REPLY_ERROR_STREAM_LIMIT_WITHOUT_TRIM);
-        return false;
-    }
-    if (!adding && !options->given) {
-        refuse(c, REPLY_ERROR_STREAM_TRIM_MISSING);
-        return false;
-    }
-    if (limit >= 0 && !options->trim.approximate) {
-        refuse(c, REPLY_ERROR_STREAM_LIMIT_EXACT);
-        return false;
-    }
+    if (limit > 0 && !options->given) return deny(c, REPLY_ERROR_STREAM_LIMIT_WITHOUT_TRIM);
+    if (!adding && !options->given) return deny(c, REPLY_ERROR_STREAM_TRIM_MISSING);
+    if (limit >= 0 && !options->trim.approximate) return deny(c, REPLY_ERROR_STREAM_LIMIT_EXACT);
     if (limit >= 0) {
         options->trim.entries_removed_max = (uint64_t)limit;
     } else if (options->trim.approximate) {
@@ -213,8 +186,7 @@ static bool read_add_id(struct command_context *c, size_t index, struct stream_a
     } else if (stream_id_parse(text, 0, &options->id)) {
         return true;
     }
-    refuse(c, REPLY_ERROR_STREAM_ID_INVALID);
-    return false;
+    return deny(c, REPLY_ERROR_STREAM_ID_INVALID);
 }
 
 /* What XADD and XTRIM read so far; limit < 0: none was given. */
@@ -227,27 +199,20 @@ struct add_reading {
 static bool read_idempotence(struct command_context *c, size_t *at, bool automatic,
                              struct stream_add_options *options)
 {
-    if (options->producer != 0) {
-        refuse(c, REPLY_ERROR_IDMP_TWICE);
-        return false;
-    }
+    if (options->producer != 0) return deny(c, REPLY_ERROR_IDMP_TWICE);
     options->producer = ++*at;
     if (!automatic) options->iid = ++*at;
-    if (c->arguments[options->producer].size == 0) {
-        refuse(c, automatic ? REPLY_ERROR_IDMP_AUTO_PRODUCER : REPLY_ERROR_IDMP_PRODUCER);
-        return false;
-    }
+    if (c->arguments[options->producer].size == 0)
+        return deny(c, automatic ? REPLY_ERROR_IDMP_AUTO_PRODUCER : REPLY_ERROR_IDMP_PRODUCER);
     if (automatic || c->arguments[options->iid].size > 0) return true;
-    refuse(c, REPLY_ERROR_IDMP_IID);
-    return false;
+    return deny(c, REPLY_ERROR_IDMP_IID);
 }
 
 static bool read_limit(struct command_context *c, size_t *at, struct add_reading *reading)
 {
     if (!argument_integer(c, ++*at, &reading->limit)) return false;
     if (reading->limit >= 0) return true;
-    refuse(c, REPLY_ERROR_STREAM_LIMIT_NEGATIVE);
-    return false;
+    return deny(c, REPLY_ERROR_STREAM_LIMIT_NEGATIVE);
 }
 
 enum add_option {
@@ -324,17 +289,12 @@ bool argument_add_options(struct command_context *c, bool adding,
             if (!read_option(c, &i, option, &reading)) return false;
             continue;
         }
-        if (!adding) {
-            refuse(c, REPLY_ERROR_SYNTAX);
-            return false;
-        }
+        if (!adding) return deny(c, REPLY_ERROR_SYNTAX);
         if (!read_add_id(c, i, options)) return false;
         break;
     }
-    if (options->producer != 0 && options->id_form != ADD_ID_AUTO) {
-        refuse(c, REPLY_ERROR_IDMP_GIVEN_ID);
-        return false;
-    }
+    if (options->producer != 0 && options->id_form != ADD_ID_AUTO)
+        return deny(c, REPLY_ERROR_IDMP_GIVEN_ID);
     return settle_limit(c, adding, reading.limit, &options->trim);
 }
 

@@ -66,10 +66,7 @@ bool string_options_read(struct command_context *c, size_t first, unsigned accep
         struct slice operand = {NULL, 0};
         bool complete = option != NULL && (!option->has_operand || i + 1 < c->arguments_count);
         if (complete && option->has_operand) operand = c->arguments[++i];
-        if (!complete || !option_take(option, operand, options)) {
-            reply_error(c->reply, REPLY_ERROR_SYNTAX);
-            return false;
-        }
+        if (!complete || !option_take(option, operand, options)) return deny(c, REPLY_ERROR_SYNTAX);
     }
     return true;
 }
@@ -83,10 +80,7 @@ bool string_deadline(struct command_context *c, enum expiry_option option, struc
     bool from_now = option == EXPIRY_SECONDS || option == EXPIRY_MILLISECONDS;
     int64_t value;
     CHECK(in_seconds || from_now || option == EXPIRY_UNIX_MILLISECONDS);
-    if (!number_parse_i64(text, &value)) {
-        reply_error(c->reply, REPLY_ERROR_NOT_INTEGER);
-        return false;
-    }
+    if (!number_parse_i64(text, &value)) return deny(c, REPLY_ERROR_NOT_INTEGER);
     bool in_range = value > 0 && number_multiply_i64(value, in_seconds ? 1000 : 1, &value) &&
                     number_add_i64(value, from_now ? c->now_ms : 0, &value);
     if (!in_range) {
