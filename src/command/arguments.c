@@ -2,6 +2,28 @@
 
 #include "base/limits.h"
 
+enum outcome refuse_quoting(struct command_context *c, enum reply_error error, size_t index)
+{
+    CHECK(index < c->arguments_count);
+    struct slice word = c->arguments[index];
+    reply_error_format(c->reply, error, argument_quoted_size(word), word.data);
+    return OUTCOME_REPLIED;
+}
+
+enum outcome refuse_subcommand(struct command_context *c, const char *container)
+{
+    struct slice name = c->arguments[1];
+    reply_error_format(c->reply, REPLY_ERROR_SUBCOMMAND_SYNTAX, argument_quoted_size(name),
+                       name.data, container);
+    return OUTCOME_REPLIED;
+}
+
+enum outcome refuse_arity(struct command_context *c)
+{
+    reply_error_format(c->reply, REPLY_ERROR_ARITY, c->command->full_name);
+    return OUTCOME_REPLIED;
+}
+
 bool argument_integer(struct command_context *c, size_t index, int64_t *value)
 {
     CHECK(index < c->arguments_count);

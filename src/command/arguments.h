@@ -30,6 +30,14 @@ static inline bool deny(struct command_context *c, enum reply_error error)
     return false;
 }
 
+/* An error whose text quotes the argument. */
+enum outcome refuse_quoting(struct command_context *c, enum reply_error error, size_t index);
+
+/* The words behind a container, "XGROUP", name no subcommand that takes so many arguments. */
+enum outcome refuse_subcommand(struct command_context *c, const char *container);
+
+enum outcome refuse_arity(struct command_context *c); /* where the row of the table admits more */
+
 /* Is the argument this word, in any case? */
 static inline bool argument_is(const struct command_context *c, size_t index, const char *word)
 {
@@ -42,12 +50,6 @@ static inline struct store_key argument_key(const struct command_context *c, siz
 {
     CHECK(index < c->arguments_count);
     return db_key(c->db, c->client->database, c->arguments[index]);
-}
-
-/* The key, which is there, goes: DEL, GETDEL, a deadline in the past. */
-static inline void delete_key(struct command_context *c, const struct store_key *key)
-{
-    db_change(c->db, &(struct effect){.kind = EFFECT_KEY_DELETE, .key = *key});
 }
 
 /* False: "value is not an integer or out of range". */

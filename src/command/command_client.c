@@ -32,13 +32,10 @@ enum outcome command_client_setname(struct command_context *c)
 
 enum outcome command_client_setinfo(struct command_context *c)
 {
-    struct slice option = c->arguments[2], value = c->arguments[3];
+    struct slice value = c->arguments[3];
     bool is_name = argument_is(c, 2, "LIB-NAME");
-    if (!is_name && !argument_is(c, 2, "LIB-VER")) {
-        reply_error_format(c->reply, REPLY_ERROR_CLIENT_INFO_OPTION, argument_quoted_size(option),
-                           option.data);
-        return OUTCOME_REPLIED;
-    }
+    if (!is_name && !argument_is(c, 2, "LIB-VER"))
+        return refuse_quoting(c, REPLY_ERROR_CLIENT_INFO_OPTION, 2);
     if (!client_library_text_valid(c, is_name ? "lib-name" : "lib-ver", value))
         return OUTCOME_REPLIED;
     client_text_set(is_name ? &c->client->library_name : &c->client->library_version, value);
@@ -100,12 +97,11 @@ enum outcome command_client_reply(struct command_context *c)
 static bool read_type(struct command_context *c, size_t index, bool *normal)
 {
     static const char *const others[] = {"MASTER", "REPLICA", "SLAVE", "PUBSUB"};
-    struct slice name = c->arguments[index];
     *normal = argument_is(c, index, "NORMAL");
     if (*normal) return true;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (argument_is(c, index, others[i])) return true;
-    reply_error_format(c->reply, REPLY_ERROR_CLIENT_TYPE, argument_quoted_size(name), name.data);
+    refuse_quoting(c, REPLY_ERROR_CLIENT_TYPE, index);
     return false;
 }
 
@@ -211,9 +207,8 @@ static bool read_positive(struct command_context *c, size_t index, enum reply_er
 
 static bool read_user(struct command_context *c, size_t index)
 {
-    struct slice user = c->arguments[index];
-    if (slice_equal(user, SLICE("default"))) return true;
-    reply_error_format(c->reply, REPLY_ERROR_CLIENT_USER, argument_quoted_size(user), user.data);
+    if (slice_equal(c->arguments[index], SLICE("default"))) return true;
+    refuse_quoting(c, REPLY_ERROR_CLIENT_USER, index);
     return false;
 }
 
@@ -265,12 +260,7 @@ enum outcome command_client_unblock(struct command_context *c)
 {
     int64_t id;
     bool with_error = c->arguments_count == 4 && argument_is(c, 3, "ERROR");
-    if (c->arguments_count > 4) {
-        struct slice name = c->arguments[1];
-        reply_error_format(c->reply, REPLY_ERROR_SUBCOMMAND_SYNTAX, argument_quoted_size(name),
-                           name.data, "CLIENT");
-        return OUTCOME_REPLIED;
-    }
+    if (c->arguments_count > 4) return refuse_subcommand(c, "CLIENT");
     if (c->arguments_count == 4 && !with_error && !argument_is(c, 3, "TIMEOUT"))
         return refuse(c, REPLY_ERROR_UNBLOCK_REASON);
     if (!argument_integer(c, 2, &id)) return OUTCOME_REPLIED;

@@ -14,9 +14,8 @@
 
 enum outcome command_ping(struct command_context *c)
 {
-    if (c->arguments_count > 2)
-        reply_error_format(c->reply, REPLY_ERROR_ARITY, c->command->full_name);
-    else if (c->arguments_count == 2) reply_bulk(c->reply, c->arguments[1]);
+    if (c->arguments_count > 2) return refuse_arity(c);
+    if (c->arguments_count == 2) reply_bulk(c->reply, c->arguments[1]);
     else reply_status(c->reply, "PONG");
     return OUTCOME_REPLIED;
 }
@@ -108,8 +107,7 @@ static bool hello_read(struct command_context *c, struct hello *hello)
             hello->sets_name = true;
             hello->name = c->arguments[++i];
         } else {
-            reply_error_format(c->reply, REPLY_ERROR_HELLO_OPTION,
-                               argument_quoted_size(c->arguments[i]), c->arguments[i].data);
+            refuse_quoting(c, REPLY_ERROR_HELLO_OPTION, i);
             return false;
         }
     }

@@ -1,8 +1,8 @@
-/* command_expire.c - deadlines of keys. All arithmetic is in Unix milliseconds; a deadline that has
- * passed already deletes the key at once, which is what it would come to. */
+/* command_expire.c - deadlines of keys. All arithmetic is in Unix milliseconds. */
 #include "base/check.h"
 #include "command/arguments.h"
 #include "command/commands.h"
+#include "command/key_change.h"
 
 /* How EXPIRE and its kind count: value * scale_ms, from now or from 1970. */
 struct expire_unit {
@@ -22,7 +22,6 @@ static bool read_conditions(struct command_context *c, struct expire_conditions 
 {
     *conditions = (struct expire_conditions){0};
     for (size_t i = 3; i < c->arguments_count; i++) {
-        struct slice word = c->arguments[i];
         if (argument_is(c, i, "NX")) {
             conditions->none = true;
         } else if (argument_is(c, i, "XX")) {
@@ -32,8 +31,7 @@ static bool read_conditions(struct command_context *c, struct expire_conditions 
         } else if (argument_is(c, i, "LT")) {
             conditions->later = true;
         } else {
-            reply_error_format(c->reply, REPLY_ERROR_UNSUPPORTED_OPTION, argument_quoted_size(word),
-                               word.data);
+            refuse_quoting(c, REPLY_ERROR_UNSUPPORTED_OPTION, i);
             return false;
         }
     }
@@ -77,13 +75,7 @@ static enum outcome expire(struct command_context *c, struct expire_unit unit)
         return OUTCOME_REPLIED;
     bool sets = db_find(c->db, &key, NULL, &expiry_now_ms) &&
                 conditions_hold(&conditions, expiry_now_ms, expiry_ms);
-    if (sets && expiry_ms <= c->now_ms) {
-        delete_key(c, &key);
-    } else if (sets) {
-        db_change(c->db, &(struct effect){.kind = EFFECT_KEY_EXPIRE,
-                                          .key = key,
-                                          .key_expire = {.expiry_ms = expiry_ms}});
-    }
+    if (sets) set_deadline(c, &key, expiry_ms);
     reply_integer(c->reply, sets ? 1 : 0);
     return OUTCOME_REPLIED;
 }
@@ -113,10 +105,7 @@ enum outcome command_persist(struct command_context *c)
     struct store_key key = argument_key(c, 1);
     int64_t expiry_ms;
     bool had = db_find(c->db, &key, NULL, &expiry_ms) && expiry_ms != STORE_NO_EXPIRY;
-    if (had)
-        db_change(c->db, &(struct effect){.kind = EFFECT_KEY_EXPIRE,
-                                          .key = key,
-                                          .key_expire = {.expiry_ms = STORE_NO_EXPIRY}});
+    if (had) set_deadline(c, &key, STORE_NO_EXPIRY);
     reply_integer(c->reply, had ? 1 : 0);
     return OUTCOME_REPLIED;
 }

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "command/arguments.h"
 #include "command/commands.h"
+#include "command/key_change.h"
 
 /* DEL and UNLINK: the memory of a large value goes back in small steps for both. */
 enum outcome command_del(struct command_context *c)

@@ -63,13 +63,9 @@ enum outcome command_latency_reset(struct command_context *c)
 
 enum outcome command_latency_graph(struct command_context *c)
 {
-    struct slice name = c->arguments[2];
-    enum latency_event event = latency_event_find(name);
-    if (event == LATENCY_EVENTS || series_of(c, event)->count == 0) {
-        reply_error_format(c->reply, REPLY_ERROR_LATENCY_NO_SAMPLES, argument_quoted_size(name),
-                           name.data);
-        return OUTCOME_REPLIED;
-    }
+    enum latency_event event = latency_event_find(c->arguments[2]);
+    if (event == LATENCY_EVENTS || series_of(c, event)->count == 0)
+        return refuse_quoting(c, REPLY_ERROR_LATENCY_NO_SAMPLES, 2);
     struct buf text = {0};
     latency_graph(event, series_of(c, event), c->now_ms / 1000, &text);
     reply_verbatim(c->reply, buf_slice(&text));

@@ -187,12 +187,8 @@ static enum outcome debug_help(struct command_context *c)
 enum outcome command_debug(struct command_context *c)
 {
     if (c->arguments_count == 2 && argument_is(c, 1, "HELP")) return debug_help(c);
-    if (c->arguments_count != 3 || !argument_is(c, 1, "SLEEP")) {
-        struct slice name = c->arguments[1];
-        reply_error_format(c->reply, REPLY_ERROR_DEBUG_SUBCOMMAND, argument_quoted_size(name),
-                           name.data);
-        return OUTCOME_REPLIED;
-    }
+    if (c->arguments_count != 3 || !argument_is(c, 1, "SLEEP"))
+        return refuse_quoting(c, REPLY_ERROR_DEBUG_SUBCOMMAND, 1);
     double seconds;
     if (!number_parse_double(c->arguments[2], &seconds)) return refuse(c, REPLY_ERROR_NOT_FLOAT);
     if (!(seconds >= 0 && seconds <= DEBUG_SLEEP_SECONDS_MAX)) {

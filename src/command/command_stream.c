@@ -57,10 +57,8 @@ enum outcome command_xadd(struct command_context *c)
     struct stream_add_options options;
     if (!argument_add_options(c, true, &options)) return OUTCOME_REPLIED;
     size_t fields = options.id_index + 1;
-    if (fields + 2 > c->arguments_count || (c->arguments_count - fields) % 2 != 0) {
-        reply_error_format(c->reply, REPLY_ERROR_ARITY, c->command->full_name);
-        return OUTCOME_REPLIED;
-    }
+    if (fields + 2 > c->arguments_count || (c->arguments_count - fields) % 2 != 0)
+        return refuse_arity(c);
     if (options.id_form == ADD_ID_GIVEN && stream_id_compare(options.id, STREAM_ID_MIN) == 0)
         return refuse(c, REPLY_ERROR_STREAM_ID_ZERO);
 

@@ -52,7 +52,6 @@ static bool read_options(struct command_context *c, size_t at, struct nack_optio
     if (at < c->arguments_count && stream_id_parse(c->arguments[at], 0, &id))
         return deny(c, REPLY_ERROR_NACK_COUNT);
     for (; at < c->arguments_count; at++) {
-        struct slice word = c->arguments[at];
         if (argument_is(c, at, "force")) {
             options->force = true;
         } else if (at + 1 < c->arguments_count && argument_is(c, at, "retrycount")) {
@@ -61,8 +60,7 @@ static bool read_options(struct command_context *c, size_t at, struct nack_optio
             options->deliveries = STREAM_DELIVERIES_SET;
             options->deliveries_count = (uint64_t)retry_count;
         } else {
-            reply_error_format(c->reply, REPLY_ERROR_NACK_UNKNOWN, argument_quoted_size(word),
-                               word.data);
+            refuse_quoting(c, REPLY_ERROR_NACK_UNKNOWN, at);
             return false;
         }
     }

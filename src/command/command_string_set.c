@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "command/arguments.h"
 #include "command/commands.h"
+#include "command/key_change.h"
 #include "command/string_options.h"
 
 static bool has_passed(const struct command_context *c, int64_t expiry_ms)
@@ -132,13 +133,7 @@ static void change_expiry(struct command_context *c, const struct store_key *key
     int64_t expiry_now_ms;
     bool present = db_find(c->db, key, NULL, &expiry_now_ms);
     CHECK(present);
-    if (has_passed(c, expiry_ms)) {
-        delete_key(c, key);
-    } else if (expiry_ms != expiry_now_ms) {
-        db_change(c->db, &(struct effect){.kind = EFFECT_KEY_EXPIRE,
-                                          .key = *key,
-                                          .key_expire = {.expiry_ms = expiry_ms}});
-    }
+    if (expiry_ms != expiry_now_ms) set_deadline(c, key, expiry_ms);
 }
 
 /* An absent key is answered before the number is read, as Redis does. */
@@ -166,10 +161,7 @@ enum outcome command_delex(struct command_context *c)
     struct string_options options;
     struct string_view value = {0};
     bool present;
-    if (c->arguments_count != 2 && c->arguments_count != 4) {
-        reply_error_format(c->reply, REPLY_ERROR_ARITY, c->command->full_name);
-        return OUTCOME_REPLIED;
-    }
+    if (c->arguments_count != 2 && c->arguments_count != 4) return refuse_arity(c);
     if (!string_options_read(c, 2, OPTIONS_VALUE, &options) || !string_condition_valid(c, &options))
         return OUTCOME_REPLIED;
     if (options.condition == CONDITION_NONE) present = db_find(c->db, &key, NULL, NULL);
@@ -213,7 +205,7 @@ static bool pairs_of_mset(struct command_context *c, struct pairs *pairs)
 {
     *pairs = (struct pairs){.first = 1, .count = (c->arguments_count - 1) / 2};
     if (c->arguments_count % 2 == 1) return true;
-    reply_error_format(c->reply, REPLY_ERROR_ARITY, c->command->full_name);
+    refuse_arity(c);
     return false;
 }
 
