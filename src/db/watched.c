@@ -39,8 +39,10 @@ static struct watched_key *member_of(struct hash_node *node)
 
 static struct store_key key_of(const struct watched_key *k)
 {
-    return (struct store_key){
-        .name = {k->name, k->name_size}, .hash = k->node.hash, .slot = k->slot, .database = k->database};
+    return (struct store_key){.name = {k->name, k->name_size},
+                              .hash = k->node.hash,
+                              .slot = k->slot,
+                              .database = k->database};
 }
 
 static struct watched_key *find_key(const struct watched *w, const struct store_key *key)

@@ -11,7 +11,7 @@ struct waiter_key {
     struct hash_node node; /* in waiters.keys */
     struct list nodes;     /* of waiters that are in no cohort */
     struct list cohorts;   /* those of one group follow each other */
-    bool waking; /* a walk over 'nodes' is under way: it frees the record when it ends */
+    bool waking;           /* a walk over 'nodes' is under way: it frees the record when it ends */
     unsigned database;
     size_t name_size;
     char name[];
