@@ -223,6 +223,7 @@ bool session_executed(const struct session *s)
 
 static struct reply make_reply(struct engine *e, struct session *s)
 {
+    s->output.unsent_max = e->limits.output_bytes_max;
     return (struct reply){
         .version = s->client.resp, .out = &s->output, .errors = &e->monitor.errors};
 }
@@ -259,7 +260,9 @@ static void close_if_over_limit(struct engine *e, struct session *s)
 {
     size_t unsent = session_unsent_bytes(s);
     size_t allowed = s->client.authenticated ? e->limits.output_bytes_max : OUTPUT_LOGIN_BYTES_MAX;
-    if (unsent > allowed && s->state != SESSION_CLOSING) {
+    /* What is spoilt lacks bytes, also when CONFIG SET in EXEC has raised the limit since. */
+    bool over = unsent > allowed || s->output.spoilt;
+    if (over && s->state != SESSION_CLOSING) {
         e->figures.output_limit_closes++;
         session_abort(s);
     } else if (unsent > e->limits.output_bytes_pause) {
@@ -425,7 +428,6 @@ static void execute(struct engine *e, struct session *s, const struct slice *arg
     c.portions = &portions;
     c.arguments = arguments;
     c.arguments_count = arguments_count;
-    s->output.unsent_max = e->limits.output_bytes_max;
     s->client.requests++;
     s->client.last_request_ms = e->now_ms;
     e->figures.requests++;

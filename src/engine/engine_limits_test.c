@@ -155,6 +155,59 @@ static void test_reply_beyond_limit(void **state)
     house_close(h);
 }
 
+static void set_output_max(struct house *h, size_t bytes)
+{
+    struct engine_limits limits = HOUSE_LIMITS;
+    limits.output_bytes_max = bytes;
+    engine_set_limits(h->engine, &limits);
+}
+
+/* Whatever CONFIG SET says: the limit of output goes. */
+static bool host_config_set(void *context, const struct slice *pairs, size_t count,
+                            struct buf *error)
+{
+    (void)pairs;
+    (void)count;
+    (void)error;
+    set_output_max(context, SIZE_MAX);
+    return true;
+}
+
+/* What wakes a client may be as long as the limit says then, not when the client began to wait. */
+static void test_limit_raised_while_waiting(void **state)
+{
+    (void)state;
+    enum { VALUE_BYTES = 50000 };
+    struct house *h = house_open_plain();
+    struct buf text = {0};
+    set_output_max(h, 16 * KIB);
+    house_send(h, 0, "XREAD BLOCK 0 STREAMS s $\r\n");
+    set_output_max(h, MIB);
+    buf_append_text(&text, "XADD s 1-1 a ");
+    for (int i = 0; i < VALUE_BYTES; i++) buf_append_byte(&text, 'x');
+    buf_append_text(&text, "\r\n");
+    house_send_bytes(h, 1, text.data, text.size);
+    assert_false(session_finished(h->sessions[0]));
+    assert_in_range(strlen(house_received(h, 0)), VALUE_BYTES, VALUE_BYTES + 100);
+    buf_deinit(&text);
+    house_close(h);
+}
+
+/* A reply of which a part is lost does not become whole when the limit is raised behind it. */
+static void test_limit_raised_behind_a_reply(void **state)
+{
+    (void)state;
+    struct house *h = house_open_plain();
+    h->host.config_set = host_config_set;
+    house_send(h, 0,
+               "SETRANGE k 699999 x\r\nMULTI\r\nGET k\r\nGET k\r\n"
+               "CONFIG SET client-output-buffer-limit x\r\nEXEC\r\n");
+    assert_true(session_finished(h->sessions[0]));
+    house_send(h, 1, "STRLEN k\r\n");
+    EXPECT(h, 1, ":700000\r\n");
+    house_close(h);
+}
+
 /* Before login little may be asked for, and little is kept for who does not read. */
 static void test_before_login(void **state)
 {
@@ -198,10 +251,16 @@ static void test_ahead_of_a_logout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bounded_tick),     cmocka_unit_test(test_bounded_backlog),
-        cmocka_unit_test(test_memory_goes_back), cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_output_limit),     cmocka_unit_test(test_reply_beyond_limit),
-        cmocka_unit_test(test_before_login),     cmocka_unit_test(test_ahead_of_a_logout),
+        cmocka_unit_test(test_bounded_tick),
+        cmocka_unit_test(test_bounded_backlog),
+        cmocka_unit_test(test_memory_goes_back),
+        cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_output_limit),
+        cmocka_unit_test(test_reply_beyond_limit),
+        cmocka_unit_test(test_before_login),
+        cmocka_unit_test(test_ahead_of_a_logout),
+        cmocka_unit_test(test_limit_raised_while_waiting),
+        cmocka_unit_test(test_limit_raised_behind_a_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
