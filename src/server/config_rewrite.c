@@ -43,7 +43,7 @@ static void append_directive(struct rewriting *r, enum config_id id)
     buf_append_text(r->text, row->name);
     buf_append_byte(r->text, ' ');
     bool bare = row->type == CONFIG_TYPE_WORDS || row->type == CONFIG_TYPE_LIMITS ||
-                row->type == CONFIG_TYPE_PERCENTILES;
+                row->type == CONFIG_TYPE_SAVE || row->type == CONFIG_TYPE_PERCENTILES;
     if (bare && value.size > 0) buf_append(r->text, value);
     else words_append_quoted(r->text, value);
     buf_append_byte(r->text, '\n');

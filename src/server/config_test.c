@@ -494,7 +494,8 @@ static void test_rewrite_round_trip(void **state)
     struct config *c = *state;
     read_text(c, "requirepass \"\\xff \\\" '#\"\nbind * -::*\nunixsocket \"/tmp/a b\"\nport 0\n"
                  "client-output-buffer-limit normal 1 2 3 replica 4 5 6\nloglevel nothing\n"
-                 "unixsocketperm 0\nlogfile \"\"\nappendonly no\nmaxmemory 3gb\n");
+                 "unixsocketperm 0\nlogfile \"\"\nappendonly no\nmaxmemory 3gb\n"
+                 "save 3600 1\nsave 300 100\nlatency-tracking-info-percentiles 50 99.9\n");
     struct buf text = {0}, problem = {0};
     config_rewrite_text(c, SLICE(""), &text);
     struct config *again = config_create();
