@@ -20,7 +20,11 @@
 #include "db/touch.h"
 #include "db/transaction.h"
 
-enum { CHANGED_KEYS = 1 << 16, TOUCHED_KEPT_BYTES = 64 * 1024 };
+enum {
+    CHANGED_KEYS = 1 << 16,
+    TOUCHED_KEPT_BYTES = 64 * 1024,
+    EXPIRED_NAMES_BYTES_MAX = 1024 * 1024, /* of one batch, or the last name goes beyond */
+};
 
 struct db {
     struct store *store;
@@ -635,16 +639,19 @@ bool db_expire(struct db *db, size_t steps)
 {
     struct store_due due = {.now_ms = db->now_ms, .steps = steps};
     struct effect removal = {.kind = EFFECT_KEY_DELETE};
+    size_t names_bytes = 0;
     bool changed;
     db_begin(db);
-    while (due.steps > 0 && store_next_due(db->store, &due, &removal.key)) {
+    while (due.steps > 0 && names_bytes < EXPIRED_NAMES_BYTES_MAX &&
+           store_next_due(db->store, &due, &removal.key)) {
+        names_bytes += removal.key.name.size;
         log_and_apply(db, &removal, true);
         db->expired++;
         due.steps--;
     }
     db_commit(db, &changed);
     bool sweeping = store_sweep(db->store, steps);
-    return due.steps == 0 || due.exhausted || sweeping;
+    return due.steps == 0 || names_bytes >= EXPIRED_NAMES_BYTES_MAX || due.exhausted || sweeping;
 }
 
 int64_t db_expire_due_ms(const struct db *db)

@@ -3,6 +3,7 @@
 #include "db/db.h"
 
 #include "base/limits.h"
+#include "base/memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -411,6 +412,35 @@ static void test_flush(void **state)
     db_close(db);
 }
 
+/* Names of any length may expire at once: a batch has about 1 MiB of them. */
+static void test_expire_long_names(void **state)
+{
+    (void)state;
+    enum { KEYS = 8, NAME_BYTES = 400 * 1024 };
+    struct db *db = open_db();
+    struct db_figures figures;
+    char *name = memory_allocate_zeroed(NAME_BYTES);
+    for (int i = 0; i < KEYS; i++) {
+        name[0] = (char)i;
+        db_begin(db);
+        db_change(db, &(struct effect){.kind = EFFECT_STRING_SET,
+                                       .key = db_key(db, 0, (struct slice){name, NAME_BYTES}),
+                                       .string_set = {SLICE("x"), NOW_MS + 5}});
+        commit(db);
+    }
+    memory_free(name, NAME_BYTES);
+    db_set_now(db, NOW_MS + 5);
+    for (uint64_t expired = 3; expired <= KEYS; expired += 3) {
+        assert_true(db_expire(db, 100));
+        db_measure(db, &figures);
+        assert_int_equal(figures.expired, expired);
+    }
+    assert_false(db_expire(db, 100));
+    db_measure(db, &figures);
+    assert_int_equal(figures.expired, KEYS);
+    db_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,7 +449,7 @@ int main(void)
         cmocka_unit_test(test_keep_expiry), cmocka_unit_test(test_expire_in_steps),
         cmocka_unit_test(test_touched),     cmocka_unit_test(test_touched_grows),
         cmocka_unit_test(test_rename),      cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_flush),
+        cmocka_unit_test(test_flush),       cmocka_unit_test(test_expire_long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
