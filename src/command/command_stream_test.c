@@ -1,4 +1,5 @@
-/* command_stream_test.c - what scenarios of streams cannot show: blocks of a size that is set. */
+/* command_stream_test.c - what scenarios of streams cannot show: blocks of a size that is set,
+ * how many effects a request has. */
 #include "command/fixture.h"
 
 /* ACKED with ~ looks at whole blocks, and removes in them what is acknowledged; LIMIT holds. */
@@ -42,11 +43,47 @@ static void test_position_of_a_group(void **state)
     fixture_close(f);
 }
 
+/* ---- effects ---- */
+
+static uint64_t effects_of(const struct fixture *f)
+{
+    struct db_figures figures;
+    db_measure(f->db, &figures);
+    return figures.effects;
+}
+
+/* However many of the oldest pending entries are gone, a claim of one takes one effect for all of
+ * them and one for itself. */
+static void test_claim_behind_what_is_gone(void **state)
+{
+    (void)state;
+    enum { GONE = 1000 };
+    struct fixture *f = fixture_open();
+    char line[64];
+    for (int i = 1; i <= GONE + 1; i++) {
+        snprintf(line, sizeof line, "XADD s %d a x", i);
+        fixture_send(f, line);
+    }
+    CONVERSE(f, {"XGROUP CREATE s g 0", "+OK\r\n"});
+    fixture_send(f, "XREADGROUP GROUP g ann STREAMS s >");
+    snprintf(line, sizeof line, "XTRIM s MINID %d", GONE + 1);
+    EXPECT(f, line, ":1000\r\n");
+    uint64_t before = effects_of(f);
+    EXPECT(f, "XREADGROUP GROUP g ann COUNT 1 CLAIM 0 STREAMS s >",
+           "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*4\r\n$6\r\n1001-0\r\n*2\r\n$1\r\na\r\n$1\r\nx\r\n:0\r\n:"
+           "1\r\n");
+    assert_int_equal(effects_of(f), before + 2);
+    EXPECT(f, "XPENDING s g",
+           "*4\r\n:1\r\n$6\r\n1001-0\r\n$6\r\n1001-0\r\n*1\r\n*2\r\n$3\r\nann\r\n$1\r\n1\r\n");
+    fixture_close(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_approximate_trimming_of_what_is_acknowledged),
         cmocka_unit_test(test_position_of_a_group),
+        cmocka_unit_test(test_claim_behind_what_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,16 +6,16 @@
 
 #include "base/memory.h"
 
-/* Pending entries that one request reads again, over all its keys: a key that is named a thousand
- * times must not hold the event loop. Whoever has more goes on after the last one. */
-enum { READ_HISTORY_MAX = 1 << 20 };
+/* Pending entries that one request delivers again, by an ID or by CLAIM, over all its keys: a key
+ * that is named a thousand times must not hold the event loop. Whoever has more asks again. */
+enum { READ_AGAIN_MAX = 1 << 20 };
 
 struct reading {
     struct command_context *c;
     const struct read_plan *plan;
     uint64_t entries_left;
     uint64_t bytes_left;
-    uint64_t history_left;
+    uint64_t again_left;
     bool any;    /* something was taken: from now on MAXSIZE counts */
     bool claims; /* CLAIM holds for this key and those after it */
 };
@@ -129,7 +129,7 @@ static void deliver_history(struct reading *r, const struct store_key *key, stru
     struct stream_range range = {after, STREAM_ID_MAX};
     uint64_t limit = limit_of(r);
     /* At least one, because an empty answer means that there is no more. */
-    if (limit > r->history_left) limit = r->history_left > 0 ? r->history_left : 1;
+    if (limit > r->again_left) limit = r->again_left > 0 ? r->again_left : 1;
     part->served = true;
     part->history = true;
     if (!stream_id_increment(&range.first)) return;
@@ -146,7 +146,7 @@ static void deliver_history(struct reading *r, const struct store_key *key, stru
         if (is_present) stream_ids_add(&present, walk.entry.id);
     }
     deliver_ids(r, key, &present, -1);
-    r->history_left -= all.count < r->history_left ? all.count : r->history_left;
+    r->again_left -= all.count < r->again_left ? all.count : r->again_left;
     part->items_count = all.count;
     if (all.count > 0) part->items = memory_allocate(all.count * sizeof *part->items);
     for (size_t i = 0; i < all.count; i++)
@@ -168,33 +168,55 @@ static size_t claim_limit(const struct reading *r, const struct stream_group *gr
 {
     struct stream_pending oldest;
     uint64_t limit = limit_of(r), pending = stream_group_pending_count(group);
+    if (limit > r->again_left) limit = r->again_left;
     if (!stream_pending_oldest(group, &oldest) || !is_idle_enough(r, &oldest)) return 0;
     return (size_t)(limit < pending ? limit : pending);
 }
 
-/* One attempt to claim. */
+/* What is claimed of one key. */
 struct claim_attempt {
     const struct stream *stream;
+    const struct stream_group *group;
+    size_t claimed_max;
     struct stream_pending *listed; /* oldest first; what is claimed moves to the front */
-    size_t listed_count;
+    size_t listed_max;
     struct stream_ids claimed;
     struct stream_ids gone; /* from the stream: they are not pending any longer */
 };
 
-static void decide_claims(struct reading *r, struct claim_attempt *a)
+/* Returns true when the list was full, and all of it is gone: a longer one may hold something. */
+static bool decide_claims(struct reading *r, struct claim_attempt *a)
 {
+    int64_t delivered_max_ms = r->c->now_ms - r->plan->claim_idle_ms;
+    size_t listed =
+        stream_pending_list_oldest(a->group, delivered_max_ms, a->listed, a->listed_max);
     struct stream_walk entries;
+    a->gone.count = 0;
     begin_seeking(&entries, a->stream);
-    for (size_t i = 0; i < a->listed_count; i++) {
+    for (size_t i = 0; i < listed && a->claimed.count < a->claimed_max; i++) {
         struct stream_id id = a->listed[i].id;
         if (!stream_walk_seek(&entries, id)) {
             stream_ids_add(&a->gone, id);
             continue;
         }
-        if (!take(r, entries.data_bytes)) return;
+        if (!take(r, entries.data_bytes)) break;
         a->listed[a->claimed.count] = a->listed[i];
         stream_ids_add(&a->claimed, id);
     }
+    return a->gone.count == a->listed_max;
+}
+
+/* Lists as many as may be claimed, and more only while all that are listed are gone. */
+static void list_claims(struct reading *r, struct claim_attempt *a)
+{
+    enum { LONGER = 4 };
+    size_t pending = stream_group_pending_count(a->group), size = a->claimed_max;
+    do {
+        memory_free(a->listed, a->listed_max * sizeof *a->listed);
+        a->listed_max = size < pending ? size : pending;
+        a->listed = memory_allocate(a->listed_max * sizeof *a->listed);
+        size *= LONGER;
+    } while (decide_claims(r, a) && a->listed_max < pending); /* ends with all that are pending */
 }
 
 static void note_claims(const struct reading *r, const struct claim_attempt *a,
@@ -212,34 +234,27 @@ static void note_claims(const struct reading *r, const struct claim_attempt *a,
     }
 }
 
-/* Returns true when nothing was claimed, but something gone has made room for another attempt. */
-static bool attempt_to_claim(struct reading *r, const struct store_key *key,
-                             struct stream_part *part)
+static void claim_idle(struct reading *r, const struct store_key *key, struct stream_part *part)
 {
     struct claim_attempt a = {0};
     CHECK(db_stream(r->c->db, key, &a.stream) == LOOKUP_FOUND);
-    const struct stream_group *group = argument_group(r->c, r->plan->group, a.stream);
-    size_t limit = claim_limit(r, group);
-    if (limit == 0) return false;
-    size_t size = limit * sizeof *a.listed;
-    a.listed = memory_allocate(size);
-    a.listed_count =
-        stream_pending_list_oldest(group, r->c->now_ms - r->plan->claim_idle_ms, a.listed, limit);
+    a.group = argument_group(r->c, r->plan->group, a.stream);
+    a.claimed_max = claim_limit(r, a.group);
+    if (a.claimed_max == 0) return;
     stream_ids_init(&a.claimed);
     stream_ids_init(&a.gone);
-    decide_claims(r, &a);
+    list_claims(r, &a);
     note_claims(r, &a, part); /* before the effects: they free what names the consumers */
-    bool again = a.claimed.count == 0 && a.gone.count > 0;
     if (a.gone.count > 0)
         db_change(r->c->db, &(struct effect){
                                 .kind = EFFECT_GROUP_ACKNOWLEDGE,
                                 .key = *key,
                                 .group_acknowledge = {group_name(r), a.gone.items, a.gone.count}});
     deliver_ids(r, key, &a.claimed, r->c->now_ms);
+    r->again_left -= a.claimed.count;
     stream_ids_deinit(&a.claimed);
     stream_ids_deinit(&a.gone);
-    memory_free(a.listed, size);
-    return again;
+    memory_free(a.listed, a.listed_max * sizeof *a.listed);
 }
 
 int64_t read_wake_ms(struct command_context *c, const struct read_plan *plan)
@@ -272,9 +287,7 @@ static void look_at_group(struct reading *r, const struct store_key *key, struct
         return;
     }
     part->claims = r->claims;
-    while (r->claims && attempt_to_claim(r, key, part)) {
-        /* What was gone is no longer pending, so this ends. */
-    }
+    if (r->claims) claim_idle(r, key, part);
     deliver_new(r, key, part);
     part->served = part->items_count + part->count > 0;
 }
@@ -286,7 +299,7 @@ size_t read_look_at_keys(struct command_context *c, const struct read_plan *plan
                         .plan = plan,
                         .entries_left = plan->entries_max,
                         .bytes_left = plan->bytes_max,
-                        .history_left = READ_HISTORY_MAX,
+                        .again_left = READ_AGAIN_MAX,
                         .claims = plan->claim_idle_ms >= 0};
     size_t served = 0;
     for (size_t i = 0; i < plan->keys_count; i++) {
