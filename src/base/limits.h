@@ -36,8 +36,12 @@
 #define WATCHED_BYTES_MAX        (64 * MIB)
 
 /* Log (wal/). A frame is the effects of a command, or of an EXEC; a batch is one group commit. */
-#define FRAME_BYTES_MAX (2 * GIB)
+#define FRAME_BYTES_MAX (3 * GIB)
 #define SEGMENT_BYTES   (64 * MIB)
+
+/* Every effect names its key, and those of groups their group and consumer: what a request's names
+ * come to when its effects repeat them. A request that would need more is refused. */
+#define REPEATED_NAMES_BYTES_MAX (512 * MIB)
 
 /* An EXEC whose frame is longer than this runs no further command that writes (decisions/0022). */
 #define FRAME_TRANSACTION_BYTES_MAX (1 * GIB)
@@ -48,9 +52,10 @@
 
 static_assert(REQUEST_BULK_BYTES_MAX <= REQUEST_BYTES_MAX, "a legal argument fits in a request");
 static_assert(STRING_BYTES_MAX <= REQUEST_BULK_BYTES_MAX, "a legal value can be sent at once");
-static_assert(REQUEST_BYTES_MAX + STRING_BYTES_MAX <= FRAME_BYTES_MAX,
+static_assert(REQUEST_BYTES_MAX + REPEATED_NAMES_BYTES_MAX + STRING_BYTES_MAX <= FRAME_BYTES_MAX,
               "the effects of a legal request, with a value that it changes, fit in one frame");
-static_assert(FRAME_TRANSACTION_BYTES_MAX + TRANSACTION_BYTES_MAX + STRING_BYTES_MAX <=
+static_assert(FRAME_TRANSACTION_BYTES_MAX + TRANSACTION_BYTES_MAX + REPEATED_NAMES_BYTES_MAX +
+                      STRING_BYTES_MAX <=
                   FRAME_BYTES_MAX,
               "and so do those of a request that was queued, behind the ones before it");
 static_assert(WATCHED_BYTES_MAX <= TRANSACTION_BYTES_MAX, "watching costs less than queueing");

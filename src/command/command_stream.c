@@ -64,7 +64,8 @@ enum outcome command_xadd(struct command_context *c)
 
     struct store_key key = argument_key(c, 1);
     const struct stream *stream;
-    if (!argument_stream(c, &key, &stream)) return OUTCOME_REPLIED;
+    if (!argument_stream(c, &key, &stream) || !trim_effects_fit(c, &key, stream, &options.trim))
+        return OUTCOME_REPLIED;
     if (stream == NULL && options.no_create) {
         reply_null(c->reply);
         return OUTCOME_REPLIED;

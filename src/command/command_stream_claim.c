@@ -186,6 +186,14 @@ static bool find_group(struct claiming *claiming)
     return claiming->group != NULL;
 }
 
+/* One effect each for LASTID, the consumer and what is gone, and one for each run. */
+static bool effects_fit(struct command_context *c, size_t runs)
+{
+    uint64_t names = EFFECT_BYTES;
+    for (size_t i = 1; i <= 3; i++) names += c->arguments[i].size;
+    return argument_effects_fit(c, runs + 3, names);
+}
+
 enum outcome command_xclaim(struct command_context *c)
 {
     struct claim_options options = {.delivery_ms = c->now_ms, .retry_count = -1};
@@ -193,7 +201,7 @@ enum outcome command_xclaim(struct command_context *c)
     struct stream_ids ids;
     if (!find_group(&claiming)) return OUTCOME_REPLIED;
     stream_ids_init(&ids);
-    if (read_claim(c, &ids, &options)) {
+    if (read_claim(c, &ids, &options) && effects_fit(c, stream_ids_runs(&ids))) {
         begin_claiming(&claiming);
         if (stream_id_compare(options.last_id, stream_group_last_delivered(claiming.group)) > 0)
             db_change(c->db, &(struct effect){.kind = EFFECT_GROUP_SET_ID,
@@ -271,7 +279,7 @@ enum outcome command_xautoclaim(struct command_context *c)
     struct stream_id start;
     int64_t count;
     if (!read_autoclaim(c, &options, &start, &count)) return OUTCOME_REPLIED;
-    if (!find_group(&claiming)) return OUTCOME_REPLIED;
+    if (!find_group(&claiming) || !effects_fit(c, 1)) return OUTCOME_REPLIED;
     begin_claiming(&claiming);
     struct stream_id next = look_for_idle(&claiming, start, count);
     ensure_consumer(c, &claiming.key, c->arguments[2], c->arguments[3]);

@@ -111,6 +111,12 @@ static int64_t release(struct command_context *c, const struct store_key *key,
     return released;
 }
 
+static bool effects_fit(struct command_context *c, const struct stream_ids *ids)
+{
+    uint64_t names = EFFECT_BYTES + c->arguments[1].size + c->arguments[2].size;
+    return argument_effects_fit(c, stream_ids_runs(ids), names);
+}
+
 enum outcome command_xnack(struct command_context *c)
 {
     struct store_key key = argument_key(c, 1);
@@ -121,7 +127,8 @@ enum outcome command_xnack(struct command_context *c)
     if (argument_group(c, 2, stream) == NULL)
         return refuse_no_group(c, c->arguments[1], c->arguments[2]);
     stream_ids_init(&options.ids);
-    if (read_mode(c, &options) && read_ids(c, &at, &options) && read_options(c, at, &options))
+    if (read_mode(c, &options) && read_ids(c, &at, &options) && read_options(c, at, &options) &&
+        effects_fit(c, &options.ids))
         reply_integer(c->reply, release(c, &key, stream, &options));
     stream_ids_deinit(&options.ids);
     return OUTCOME_REPLIED;

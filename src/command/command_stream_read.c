@@ -134,6 +134,17 @@ static bool read_after(struct command_context *c, const struct read_plan *plan, 
     return argument_stream_id(c, index, 0, after);
 }
 
+/* A key's consumer may be new, what is gone be acknowledged, what is idle claimed, what is new
+ * delivered: one effect each. */
+static bool effects_fit(struct command_context *c, const struct read_plan *plan)
+{
+    enum { EFFECTS_PER_KEY = 4 };
+    uint64_t names = EFFECT_BYTES + c->arguments[plan->group].size;
+    names = plan->keys_count * (names + c->arguments[plan->consumer].size);
+    for (size_t i = 0; i < plan->keys_count; i++) names += c->arguments[plan->keys_first + i].size;
+    return argument_effects_fit(c, EFFECTS_PER_KEY, names);
+}
+
 /* Looks at every key before anything is changed: type, group, ID. */
 static bool check_keys(struct command_context *c, struct read_plan *plan)
 {
@@ -151,7 +162,7 @@ static bool check_keys(struct command_context *c, struct read_plan *plan)
         if (plan->waited) continue;
         if (!read_after(c, plan, index + plan->keys_count, stream, &plan->after[i])) return false;
     }
-    return true;
+    return !plan->grouped || effects_fit(c, plan);
 }
 
 /* ---- trying and waiting ---- */

@@ -49,6 +49,16 @@ static void acknowledge(struct command_context *c, const struct store_key *key, 
                                       .group_acknowledge = {group, ids->items, ids->count}});
 }
 
+/* The names in the effects of one DELREF. */
+static uint64_t references_bytes(const struct stream *stream, const struct store_key *key)
+{
+    const struct stream_group *group = NULL;
+    uint64_t bytes = 0;
+    while ((group = stream_group_next(stream, group)) != NULL)
+        bytes += EFFECT_BYTES + key->name.size + stream_group_name(group).size;
+    return bytes;
+}
+
 /* DELREF of some IDs. */
 static void drop_references(struct command_context *c, const struct store_key *key,
                             const struct stream *stream, const struct stream_ids *ids)
@@ -150,6 +160,13 @@ static uint64_t trim_acknowledged(struct command_context *c, const struct store_
     return removed + remove_unreferenced(c, key, rest, count - removed, event);
 }
 
+bool trim_effects_fit(struct command_context *c, const struct store_key *key,
+                      const struct stream *stream, const struct stream_trim_options *options)
+{
+    if (stream == NULL || options->references != REFERENCES_DELETE) return true;
+    return argument_effects_fit(c, 1, references_bytes(stream, key));
+}
+
 uint64_t remove_by_trim(struct command_context *c, const struct store_key *key,
                         const struct stream_trim_options *options)
 {
@@ -173,7 +190,8 @@ enum outcome command_xtrim(struct command_context *c)
     struct store_key key = argument_key(c, 1);
     const struct stream *stream;
     if (!argument_add_options(c, false, &options)) return OUTCOME_REPLIED;
-    if (!argument_stream(c, &key, &stream)) return OUTCOME_REPLIED;
+    if (!argument_stream(c, &key, &stream) || !trim_effects_fit(c, &key, stream, &options.trim))
+        return OUTCOME_REPLIED;
     uint64_t count = stream == NULL ? 0 : remove_by_trim(c, &key, &options.trim);
     reply_integer(c->reply, (int64_t)count);
     return OUTCOME_REPLIED;
@@ -258,9 +276,20 @@ static int acknowledge_id(struct removal *r, struct stream_id id)
     return 1;
 }
 
+/* What a run may say: an acknowledgement, a deletion, and what DELREF takes from each group. */
+static bool effects_fit(const struct removal *r, const struct stream_ids *ids)
+{
+    uint64_t names = 2 * (EFFECT_BYTES + r->key.name.size);
+    if (r->group != NULL) names += stream_group_name(r->group).size;
+    if (r->stream != NULL && r->references == REFERENCES_DELETE)
+        names += references_bytes(r->stream, &r->key);
+    return argument_effects_fit(r->c, stream_ids_runs(ids), names);
+}
+
 static void remove_ids(struct removal *r, const struct stream_ids *ids,
                        int (*decide)(struct removal *r, struct stream_id id))
 {
+    if (!effects_fit(r, ids)) return;
     stream_ids_init(&r->acknowledged);
     stream_ids_init(&r->removed);
     reply_array(r->c->reply, ids->count);

@@ -1,6 +1,9 @@
 /* command_stream_test.c - what scenarios of streams cannot show: blocks of a size that is set,
- * how many effects a request has. */
+ * names of megabytes, how many effects a request has. */
+#include "base/limits.h"
 #include "command/fixture.h"
+
+#include <stdlib.h>
 
 /* ACKED with ~ looks at whole blocks, and removes in them what is acknowledged; LIMIT holds. */
 static void test_approximate_trimming_of_what_is_acknowledged(void **state)
@@ -78,12 +81,69 @@ static void test_claim_behind_what_is_gone(void **state)
     fixture_close(f);
 }
 
+enum { WORDS_MAX = 200 };
+
+/* A line of which each word "L" becomes 'name', and each "7*" the word before it, seven times. */
+static void send_with_name(struct fixture *f, const char *line, struct slice name)
+{
+    struct slice words[WORDS_MAX];
+    size_t count = 0;
+    for (size_t size; *line != '\0'; line += size + (line[size] == ' ')) {
+        size = strcspn(line, " ");
+        struct slice word = {line, size};
+        size_t times = word.data[size - 1] == '*' && size > 1 ? strtoul(line, NULL, 10) : 1;
+        if (slice_equal(word, SLICE("L"))) word = name;
+        if (times > 1) word = words[count - 1];
+        CHECK(count + times <= WORDS_MAX);
+        while (times-- > 0) words[count++] = word;
+    }
+    fixture_run(f, words, count);
+}
+
+/* A name that a request says once and its effects very often does not make a frame of any size. */
+static void test_names_repeated_too_often(void **state)
+{
+    (void)state;
+    static const char refused[] = "-ERR the names of keys, groups and consumers are too long to be "
+                                  "written to the log so often\r\n";
+    static const struct exchange exchanges[] = {
+        {"XADD L 1-1 a x", "$3\r\n1-1\r\n"},
+        {"XGROUP CREATE L g 0", "+OK\r\n"},
+        {"XCLAIM L g c 0 1-1 20* FORCE JUSTID", "*21\r\n"},
+        {"XCLAIM L g c 0 1-1 40* FORCE JUSTID", refused},
+        {"XCLAIM L g c 0 1-1 40* unknown", "-ERR Unrecognized"},
+        {"XNACK L g FAIL IDS 41 1-1 40*", refused},
+        {"XNACK L g FAIL IDS 21 1-1 20*", ":21\r\n"},
+        {"XDELEX L IDS 41 1-1 40*", refused},
+        {"XACKDEL L g IDS 41 1-1 40*", refused},
+        {"XACKDEL L g DELREF IDS 15 1-1 14*", refused},
+        {"XADD L DELREF MAXLEN 5 2-1 a x", "$3\r\n2-1\r\n"},
+        {"XLEN L", ":2\r\n"},
+        {"XADD s 1-1 a x", "$3\r\n1-1\r\n"},
+        {"XGROUP CREATE s L 0", "+OK\r\n"},
+        {"XREADGROUP GROUP L L STREAMS s 4* > 4*", refused},
+        {"XREADGROUP GROUP L L STREAMS s 2* > 2*", "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n"},
+        {"XAUTOCLAIM s L L 0 0", "*3\r\n"},
+    };
+    struct fixture *f = fixture_open();
+    size_t size = 16 * MIB;
+    char *bytes = memory_allocate_zeroed(size);
+    for (size_t i = 0; i < sizeof exchanges / sizeof *exchanges; i++) {
+        send_with_name(f, exchanges[i].line, (struct slice){bytes, size});
+        f->reply[strlen(exchanges[i].reply)] = '\0'; /* the beginning is enough */
+        assert_string_equal(f->reply, exchanges[i].reply);
+    }
+    memory_free(bytes, size);
+    fixture_close(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_approximate_trimming_of_what_is_acknowledged),
         cmocka_unit_test(test_position_of_a_group),
         cmocka_unit_test(test_claim_behind_what_is_gone),
+        cmocka_unit_test(test_names_repeated_too_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "command/stream_arguments.h"
 
+#include "base/limits.h"
 #include "base/memory.h"
 
 /* Without LIMIT an approximate trim removes at most this many entries, as Redis: 100 blocks. */
@@ -33,6 +34,21 @@ void stream_ids_add(struct stream_ids *ids, struct stream_id id)
         ids->capacity *= 2;
     }
     ids->items[ids->count++] = id;
+}
+
+size_t stream_ids_runs(const struct stream_ids *ids)
+{
+    size_t runs = ids->count > 0;
+    for (size_t i = 1; i < ids->count; i++)
+        runs += stream_id_compare(ids->items[i], ids->items[i - 1]) <= 0;
+    return runs;
+}
+
+bool argument_effects_fit(struct command_context *c, uint64_t times, uint64_t bytes)
+{
+    if (times == 0 || bytes <= REPEATED_NAMES_BYTES_MAX / times) return true;
+    refuse(c, REPLY_ERROR_NAMES_REPEATED);
+    return false;
 }
 
 bool argument_stream_id(struct command_context *c, size_t index, uint64_t missing_seq,

@@ -18,6 +18,12 @@ struct stream_ids {
 void stream_ids_init(struct stream_ids *ids);
 void stream_ids_deinit(struct stream_ids *ids);
 void stream_ids_add(struct stream_ids *ids, struct stream_id id);
+size_t stream_ids_runs(const struct stream_ids *ids); /* of rising ones, that they fall into */
+
+/* Whether the effects of the request, which repeat 'bytes' of names so many times, fit in a frame.
+ * Asked before anything is changed. Each effect takes EFFECT_BYTES beside its names. */
+enum { EFFECT_BYTES = 64 };
+bool argument_effects_fit(struct command_context *c, uint64_t times, uint64_t bytes);
 
 /* An ID as most commands take it: "-" and "+" are refused, a missing sequence is missing_seq. */
 bool argument_stream_id(struct command_context *c, size_t index, uint64_t missing_seq,
