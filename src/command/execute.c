@@ -177,10 +177,17 @@ static void queue_request(struct command_context *c)
                        (int)TRANSACTION_BYTES_MAX);
 }
 
+/* The password may have been taken away since the client connected. */
+static bool needs_login(const struct command_context *c)
+{
+    return !c->client->authenticated && c->host->password(c->host->context).size > 0;
+}
+
 enum outcome command_execute(struct command_context *c, lsn_t *lsn)
 {
     CHECK(c->arguments_count > 0);
     CHECK(c->reply->version == c->client->resp);
+    c->client->authenticated = !needs_login(c);
     c->reply->failed = false;
     *lsn = 0;
     c->command = admit(c);

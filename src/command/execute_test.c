@@ -76,6 +76,10 @@ static void test_before_login(void **state)
     EXPECT(f, "GET a", "-NOAUTH Authentication required.\r\n");
     EXPECT(f, "AUTH secret", "+OK\r\n");
     EXPECT(f, "GET a", "$-1\r\n");
+    EXPECT(f, "RESET", "+RESET\r\n");
+    f->password = ""; /* taken away: nobody has to log in any more */
+    EXPECT(f, "GET a", "$-1\r\n");
+    assert_true(f->clients[0].authenticated);
     fixture_close(f);
 }
 

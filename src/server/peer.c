@@ -212,7 +212,8 @@ static void close_without_login(struct server *s)
 {
     while (!list_empty(&s->login)) {
         struct peer *p = CONTAINER_OF(s->login.next, struct peer, login);
-        bool authenticated = session_client(p->session)->authenticated;
+        bool authenticated = session_client(p->session)->authenticated ||
+                             config_text(s->config, CONFIG_REQUIREPASS).size == 0;
         if (!authenticated && s->now_ms - p->opened_ms < LOGIN_SECONDS * 1000) return;
         if (authenticated) list_remove(&p->login);
         else drop(p);
