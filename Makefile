@@ -125,7 +125,8 @@ INTEGRATION_PROGRAMS := $(INTEGRATION_SOURCES:tests/%.c=$(DIR)/test/%)
 PRELOAD_LIBRARIES    := $(PRELOADS:tests/%.c=$(DIR)/test/%.so)
 FUZZ_PROGRAMS        := $(patsubst tests/%.c,$(DIR)/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCH_PROGRAMS       := $(BENCH_SOURCES:tests/%.c=$(DIR)/%)
-LOAD_PROGRAMS        := $(patsubst tests/%.c,$(DIR)/%,$(wildcard tests/bench/*_load.c))
+LOAD_PROGRAMS        := $(patsubst tests/%.c,$(DIR)/%,$(wildcard tests/bench/*_load.c \
+    tests/bench/*_server.c))
 
 # knows_ROOM: the rooms on ROOM's line of layers.txt; reach: ROOM and all that it knows, in depth.
 comma := ,
@@ -363,8 +364,8 @@ $(DIR)/test/%_preload.so: tests/%_preload.c tests/integration/fault.h $(DIR)/fla
 	@mkdir -p $(@D)
 	$(call say,SO   $@)$(CC) $(CFLAGS_ALL) -O1 -fPIC -shared $< -ldl -o $@
 
-# Clients only: they are linked with load.c, and with nothing of the server.
-$(DIR)/bench/%_load: tests/bench/%_load.c tests/bench/load.c tests/bench/load.h $(DIR)/flags
+# Load generators, and the floor: they are linked with load.c, and with nothing of the server.
+$(LOAD_PROGRAMS): $(DIR)/%: tests/%.c tests/bench/load.c tests/bench/load.h $(DIR)/flags
 	@mkdir -p $(@D)
 	$(call say,LINK $@)$(CC) $(CFLAGS_ALL) -O2 $(call package_flags,--cflags,hiredis) \
 	    $(filter %.c,$^) $(LDFLAGS_ALL) -lhiredis -o $@

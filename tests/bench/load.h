@@ -1,6 +1,6 @@
 /* load.h - what the load generators share: how they end, read their arguments and the clock, talk
  * to a server, and tell percentiles. Each *_load.c is a program of its own, linked with load.c and
- * with nothing of the server. */
+ * with nothing of the server; so is floor_server.c, a peer that does nothing. */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
