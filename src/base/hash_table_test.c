@@ -1,11 +1,11 @@
 /* Tests of hash_table.h against an array of members that says which are in it. */
 #include "base/hash_table.h"
 
-#include "base/check.h"
 #include "base/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 

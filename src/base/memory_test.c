@@ -1,8 +1,6 @@
 /* Tests of memory.h; they hold for either allocator. */
 #include "base/memory.h"
 
-#include "base/check.h"
-
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,5 @@
 #include "check/listing.h"
 
-#include "base/check.h"
 #include "base/memory.h"
 #include "wal/scan.h"
 

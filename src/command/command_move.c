@@ -1,5 +1,4 @@
 /* command_move.c - from one database to another: MOVE, COPY, SWAPDB. docs/decisions/0023. */
-#include "base/check.h"
 #include "base/limits.h"
 #include "command/arguments.h"
 #include "command/commands.h"

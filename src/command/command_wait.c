@@ -8,8 +8,6 @@
 #include "command/arguments.h"
 #include "command/commands.h"
 
-#include <limits.h>
-
 static enum outcome wait_until(struct command_context *c, int64_t timeout_ms,
                                const struct wait *wait)
 {

@@ -3,7 +3,6 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 enum { REST_TEXT_MAX = 48 }; /* "... (18446744073709551615 more arguments)" */

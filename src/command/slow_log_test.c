@@ -1,8 +1,6 @@
 /* slow_log_test.c - what an entry shows, what it leaves out, and how many there are. */
 #include "command/slow_log.h"
 
-#include "base/memory.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

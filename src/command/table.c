@@ -11,8 +11,6 @@
 #include "base/check.h"
 #include "command/commands.h"
 
-#include <stdlib.h>
-
 /* ---- the rows ---- */
 
 /* The words of commands.def; they are the flags of command.h. */

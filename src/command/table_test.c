@@ -1,4 +1,3 @@
-#include "base/memory.h"
 #include "command/fixture.h"
 
 #define FIND(unknown, ...)                            \

@@ -1,5 +1,7 @@
 #include "engine/house_fixture.h"
 
+#include "base/memory.h"
+
 static struct slice host_password(void *context)
 {
     return slice_of(((struct house *)context)->password);

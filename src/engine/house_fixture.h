@@ -4,7 +4,6 @@
 #define ENGINE_HOUSE_FIXTURE_H
 
 #include "base/limits.h"
-#include "base/memory.h"
 #include "engine/engine.h"
 
 #include <setjmp.h>

@@ -10,7 +10,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum {
     HEADER_BYTES_MAX = 1 + NUMBER_INTEGER_TEXT_MAX + 2,

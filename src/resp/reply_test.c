@@ -2,7 +2,6 @@
 #include "resp/reply.h"
 
 #include "base/buf.h"
-#include "base/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

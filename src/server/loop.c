@@ -7,7 +7,6 @@
 #include "env/clock.h"
 #include "server/server_state.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>

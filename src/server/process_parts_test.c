@@ -2,7 +2,6 @@
 #include "server/trace_sink.h"
 #include "server/worker.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,5 @@
 /* referenced_test.c - what no group refers to: the same as a walk over everything finds, without
  * looking at anything twice. */
-#include "base/memory.h"
 #include "base/random.h"
 #include "stream/stream_group.h"
 

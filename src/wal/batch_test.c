@@ -1,7 +1,6 @@
 /* Batches, headers, names and the manifest as bytes: what is written is read, and nothing else. */
 #include "wal/batch.h"
 
-#include "base/random.h"
 #include "wal/manifest.h"
 #include "wal/segment.h"
 

@@ -2,7 +2,6 @@
  * taken is what CONFIG REWRITE writes, and that reads back to the same. Inputs with "include" are
  * left out: the files of this machine are no part of the input. */
 #include "base/check.h"
-#include "base/memory.h"
 #include "server/config_file.h"
 #include "server/config_rewrite.h"
 

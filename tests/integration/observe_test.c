@@ -4,7 +4,6 @@
 #include "server_process.h"
 #include "wire.h"
 
-#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -9,14 +9,12 @@
  * A damaged copy (a flipped bit, a stale sector ...) may refuse to open, but must never open as
  * something that was not. */
 #include "base/check.h"
-#include "base/hash.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "crash_world.h"
 #include "dump.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 enum {
     LIVES_MAX = 5,

@@ -3,7 +3,6 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "base/memory.h"
 
 #include <inttypes.h>
 

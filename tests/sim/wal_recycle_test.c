@@ -1,7 +1,6 @@
 /* Segments that nobody needs become spares and then segments again, with their old batches in them:
  * those are never taken for new ones, never hide a torn tail, and every crash on the way recovers.
  * By seed; IRMAK_SEED shifts them all. */
-#include "base/check.h"
 #include "base/memory.h"
 #include "sim_disk.h"
 #include "wal/batch.h"
