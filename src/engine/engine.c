@@ -1,3 +1,20 @@
+/* engine.c - one engine: its sessions, and the tick.
+ *
+ * A session stands in the lists that say what it waits for, in any number of them:
+ *
+ *      runnable   its turn: it has input to execute
+ *      paused     that its client reads, or the log catches up; then it is runnable again, or makes
+ *                 the next portion of a long reply
+ *      gated      that an LSN is durable: replies are held back
+ *      closing    that what may leave has left
+ *      ready      that the owner looks at it
+ *
+ * A request goes through session_feed, run_session, execute, answered and replied, and through
+ * engine_release when its LSN is durable. One that waits goes from execute to begin_wait, and later
+ * from wake to waited, which is answered too.
+ *
+ * What others are to see happens between two requests: after each of them wake_touched offers the
+ * keys that it changed to those who wait. */
 #include "engine/engine.h"
 
 #include "base/limits.h"
@@ -710,7 +727,6 @@ void engine_measure(const struct engine *e, struct engine_figures *figures)
     figures->waiting = e->waiters.count;
     figures->statistics = e->monitor.statistics;
     figures->errors = &e->monitor.errors;
-    figures->error_replies = e->monitor.errors.total;
     for (struct list *at = e->sessions.next; at != &e->sessions; at = at->next) {
         const struct session *s = CONTAINER_OF(at, struct session, all);
         figures->input_bytes += s->client.input_bytes;

@@ -115,8 +115,7 @@ struct engine_figures {
     uint64_t output_limit_closes;
     size_t client_memory_bytes;
     const struct command_statistics *statistics; /* command_table_count rows */
-    uint64_t error_replies;
-    const struct error_counts *errors; /* by kind */
+    const struct error_counts *errors;           /* that were replied */
 };
 struct monitor *engine_monitor(struct engine *e);
 void engine_measure(const struct engine *e, struct engine_figures *figures); /* O(sessions) */

@@ -252,7 +252,7 @@ static void section_stats(struct info *i)
     line_number(i, "keyspace_hits", i->db.hits);
     line_number(i, "keyspace_misses", i->db.misses);
     line_number(i, "evicted_keys", 0);
-    line_number(i, "total_error_replies", i->engine.error_replies);
+    line_number(i, "total_error_replies", i->engine.errors->total);
     line_number(i, "total_effects_applied", i->db.effects);
 }
 
