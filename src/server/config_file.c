@@ -51,13 +51,8 @@ const char *config_known_reason(struct slice name)
     return NULL;
 }
 
-bool config_file_contents(const char *path, struct buf *contents, int *error)
+bool config_file_read(int file, struct buf *contents, int *error)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        *error = errno;
-        return false;
-    }
     ssize_t size = 1;
     while (size > 0 && contents->size <= CONFIG_FILE_BYTES_MAX) {
         char *space = buf_reserve(contents, 64 * KIB);
@@ -65,8 +60,19 @@ bool config_file_contents(const char *path, struct buf *contents, int *error)
         if (size > 0) buf_advance(contents, (size_t)size);
     }
     *error = size < 0 ? errno : size > 0 ? EFBIG : 0;
-    close(file);
     return *error == 0;
+}
+
+bool config_file_contents(const char *path, struct buf *contents, int *error)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        *error = errno;
+        return false;
+    }
+    bool whole = config_file_read(file, contents, error);
+    close(file);
+    return whole;
 }
 
 struct frame {

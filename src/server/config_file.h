@@ -28,6 +28,7 @@ bool config_read_arguments(struct config *c, char *const *arguments, size_t coun
                            struct buf *problem);
 
 /* Reads a whole file of the configuration's size; false with the errno. */
+bool config_file_read(int file, struct buf *contents, int *error);
 bool config_file_contents(const char *path, struct buf *contents, int *error);
 
 /* What an operator must know of a directive that only Redis has; NULL: nobody has it. */

@@ -149,8 +149,7 @@ static bool parse_words(const struct config_row *row, const struct config_words 
                         struct config_value *v, struct buf *problem)
 {
     if (words->count > (size_t)row->maximum)
-        return refuse(problem, "Too many bind addresses "
-                               "specified.");
+        return refuse(problem, "Too many bind addresses specified.");
     struct buf joined = {0};
     for (size_t i = 0; i < words->count; i++) {
         if (i > 0) buf_append_byte(&joined, ' ');

@@ -5,7 +5,6 @@
 #include "server/config_file.h"
 #include "server/server.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,18 +28,12 @@ static const char usage[] =
 static bool read_standard_input(struct config *config, struct buf *problem)
 {
     struct buf text = {0};
-    ssize_t size = 1;
-    while (size > 0 && text.size <= CONFIG_FILE_BYTES_MAX) {
-        char *space = buf_reserve(&text, 64 * KIB);
-        size = read(STDIN_FILENO, space, 64 * KIB);
-        if (size > 0) buf_advance(&text, (size_t)size);
-    }
-    bool complete = size == 0;
-    if (!complete)
-        buf_append_format(problem, "standard input: %s", strerror(size < 0 ? errno : EFBIG));
-    complete = complete && config_read_text(config, "standard input", buf_slice(&text), problem);
+    int error;
+    bool whole = config_file_read(STDIN_FILENO, &text, &error);
+    if (!whole) buf_append_format(problem, "standard input: %s", strerror(error));
+    bool accepted = whole && config_read_text(config, "standard input", buf_slice(&text), problem);
     buf_deinit(&text);
-    return complete;
+    return accepted;
 }
 
 /* The file, if there is one, comes first; then the rest of the command line. */

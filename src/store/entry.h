@@ -3,7 +3,7 @@
  *      0          4            6      7       8
  *      | key size | value size | kind | clock | expiry 8? | word 8? | key ... | bytes ... |
  *
- * kind    type (4 bits), form (2), has an expiry (1), generation (1, see due.h)
+ * kind    type (4 bits), form (2), has an expiry (1), generation (1, see due.c)
  * clock   reserved for eviction by access time
  * expiry  Unix milliseconds, present only when the key expires
  * word    the integer, shared value or body; absent for FORM_BYTES, whose bytes follow the key
