@@ -25,7 +25,7 @@ void *oracle_grow(void *array, size_t *capacity, size_t needed, size_t item_size
     return moved;
 }
 
-static void *allocate_zeroed(size_t count, size_t item_size)
+void *oracle_allocate(size_t count, size_t item_size)
 {
     void *memory = calloc(count > 0 ? count : 1, item_size);
     oracle_require(memory != NULL, "out of memory");
@@ -34,8 +34,8 @@ static void *allocate_zeroed(size_t count, size_t item_size)
 
 struct oracle_bytes oracle_copy(struct slice slice)
 {
-    struct oracle_bytes bytes = {allocate_zeroed(slice.size, 1), slice.size};
-    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): allocate_zeroed never gives NULL */
+    struct oracle_bytes bytes = {oracle_allocate(slice.size, 1), slice.size};
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): oracle_allocate never gives NULL */
     if (slice.size > 0) memcpy(bytes.data, slice.data, slice.size);
     return bytes;
 }
@@ -62,8 +62,8 @@ void oracle_violate(struct crash_oracle *oracle, enum oracle_violation_kind kind
 
 struct crash_oracle *crash_oracle_create(uint32_t client_count)
 {
-    struct crash_oracle *oracle = allocate_zeroed(1, sizeof *oracle);
-    oracle->clients = allocate_zeroed(client_count, sizeof *oracle->clients);
+    struct crash_oracle *oracle = oracle_allocate(1, sizeof *oracle);
+    oracle->clients = oracle_allocate(client_count, sizeof *oracle->clients);
     oracle->client_count = client_count;
     return oracle;
 }
@@ -112,171 +112,6 @@ uint32_t crash_oracle_add_stream(struct crash_oracle *oracle, bool has_group)
     return oracle->stream_count++;
 }
 
-/* --- What clients send. ---------------------------------------------------------------------- */
-
-static struct operation *operation_begin(struct crash_oracle *oracle, uint32_t client,
-                                         enum operation_kind kind)
-{
-    oracle_require(client < oracle->client_count, "no such client");
-    oracle_require(!oracle->judging, "a client sends while a recovery is judged");
-    struct oracle_client *sender = &oracle->clients[client];
-    sender->operations = oracle_grow(sender->operations, &sender->operation_capacity,
-                                     sender->operation_count + 1, sizeof *sender->operations);
-    struct operation *operation = &sender->operations[sender->operation_count++];
-    *operation = (struct operation){.kind = kind};
-    return operation;
-}
-
-void crash_oracle_invoke_writes(struct crash_oracle *oracle, uint32_t client,
-                                const struct oracle_write *writes, size_t count)
-{
-    oracle_require(count > 0, "a command writes at least one key");
-    struct operation *operation = operation_begin(oracle, client, OPERATION_WRITES);
-    operation->writes = allocate_zeroed(count, sizeof *operation->writes);
-    operation->write_count = count;
-    for (size_t i = 0; i < count; i++) {
-        oracle_require(writes[i].key < oracle->key_count, "no such key");
-        oracle_require(oracle->keys[writes[i].key].client == client, "a key of another client");
-        operation->writes[i] = (struct operation_write){
-            writes[i].kind, writes[i].key, oracle_copy(writes[i].value), writes[i].delta};
-    }
-}
-
-void crash_oracle_invoke_add(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                             struct slice payload)
-{
-    oracle_require(stream < oracle->stream_count, "no such stream");
-    struct operation *operation = operation_begin(oracle, client, OPERATION_ADD);
-    operation->stream = stream;
-    operation->bytes = oracle_copy(payload);
-    operation->after = oracle->streams[stream].last_id;
-}
-
-static void invoke_with_ids(struct crash_oracle *oracle, uint32_t client, enum operation_kind kind,
-                            const struct oracle_stream_ids *which)
-{
-    oracle_require(which->stream < oracle->stream_count, "no such stream");
-    oracle_require(which->count > 0, "a command names at least one ID");
-    struct operation *operation = operation_begin(oracle, client, kind);
-    operation->stream = which->stream;
-    operation->ids = allocate_zeroed(which->count, sizeof *operation->ids);
-    operation->id_count = which->count;
-    memcpy(operation->ids, which->ids, which->count * sizeof *which->ids);
-}
-
-void crash_oracle_invoke_remove(struct crash_oracle *oracle, uint32_t client,
-                                const struct oracle_stream_ids *which)
-{
-    invoke_with_ids(oracle, client, OPERATION_REMOVE, which);
-    oracle->streams[which->stream].ever_removed = true;
-}
-
-void crash_oracle_invoke_acknowledge(struct crash_oracle *oracle, uint32_t client,
-                                     const struct oracle_stream_ids *which)
-{
-    invoke_with_ids(oracle, client, OPERATION_ACKNOWLEDGE, which);
-}
-
-void crash_oracle_invoke_acknowledge_remove(struct crash_oracle *oracle, uint32_t client,
-                                            const struct oracle_stream_ids *which)
-{
-    invoke_with_ids(oracle, client, OPERATION_ACKNOWLEDGE_REMOVE, which);
-    oracle->streams[which->stream].ever_removed = true;
-}
-
-void crash_oracle_invoke_claim(struct crash_oracle *oracle, uint32_t client,
-                               const struct oracle_stream_ids *which)
-{
-    invoke_with_ids(oracle, client, OPERATION_CLAIM, which);
-}
-
-void crash_oracle_invoke_release(struct crash_oracle *oracle, uint32_t client,
-                                 const struct oracle_stream_ids *which)
-{
-    invoke_with_ids(oracle, client, OPERATION_RELEASE, which);
-}
-
-void crash_oracle_invoke_raise(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                               struct oracle_id last_id)
-{
-    oracle_require(stream < oracle->stream_count, "no such stream");
-    struct operation *operation = operation_begin(oracle, client, OPERATION_RAISE);
-    operation->stream = stream;
-    operation->id = last_id;
-}
-
-bool crash_oracle_message_under_way(const struct crash_oracle *oracle, uint32_t client)
-{
-    oracle_require(client < oracle->client_count, "no such client");
-    const struct oracle_client *sender = &oracle->clients[client];
-    for (size_t i = 0; i < sender->operation_count; i++)
-        if (sender->operations[i].is_message) return true;
-    return false;
-}
-
-bool crash_oracle_message(const struct crash_oracle *oracle, uint32_t client, uint32_t *stream,
-                          struct slice *payload)
-{
-    oracle_require(client < oracle->client_count, "no such client");
-    const struct oracle_client *sender = &oracle->clients[client];
-    if (crash_oracle_message_under_way(oracle, client)) return false;
-    *stream = sender->message.stream;
-    *payload = (struct slice){sender->message.payload.data, sender->message.payload.size};
-    return sender->message.sent;
-}
-
-void crash_oracle_invoke_message(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                                 struct slice payload)
-{
-    oracle_require(client < oracle->client_count, "no such client");
-    oracle_require(!crash_oracle_message_under_way(oracle, client),
-                   "the client's message is under way");
-    crash_oracle_invoke_add(oracle, client, stream, payload);
-    struct oracle_client *sender = &oracle->clients[client];
-    sender->operations[sender->operation_count - 1].is_message = true;
-    oracle_bytes_free(&sender->message.payload);
-    sender->message =
-        (struct oracle_message){.sent = true, .stream = stream, .payload = oracle_copy(payload)};
-}
-
-void crash_oracle_invoke_message_again(struct crash_oracle *oracle, uint32_t client)
-{
-    oracle_require(client < oracle->client_count, "no such client");
-    oracle_require(!crash_oracle_message_under_way(oracle, client),
-                   "the client's message is under way");
-    struct oracle_client *sender = &oracle->clients[client];
-    const struct oracle_message *message = &sender->message;
-    oracle_require(message->sent, "there is no message");
-    crash_oracle_invoke_add(oracle, client, message->stream,
-                            (struct slice){message->payload.data, message->payload.size});
-    struct operation *operation = &sender->operations[sender->operation_count - 1];
-    operation->is_message = true;
-    operation->id_known = message->stored;
-    operation->id = message->id;
-}
-
-void crash_oracle_invoke_trim(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                              struct oracle_id first_kept)
-{
-    oracle_require(stream < oracle->stream_count, "no such stream");
-    struct operation *operation = operation_begin(oracle, client, OPERATION_TRIM);
-    operation->stream = stream;
-    operation->id = first_kept;
-    struct oracle_stream *trimmed = &oracle->streams[stream];
-    trimmed->ever_removed = true;
-    if (oracle_id_compare(first_kept, trimmed->trim_max) > 0) trimmed->trim_max = first_kept;
-}
-
-void crash_oracle_invoke_read(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                              size_t count)
-{
-    oracle_require(stream < oracle->stream_count, "no such stream");
-    oracle_require(oracle->streams[stream].has_group, "the stream has no group");
-    struct operation *operation = operation_begin(oracle, client, OPERATION_READ);
-    operation->stream = stream;
-    operation->count_max = count;
-}
-
 /* --- What becomes of a key. ------------------------------------------------------------------ */
 
 static int64_t parse_number(const struct oracle_bytes *value)
@@ -316,7 +151,7 @@ static int64_t apply_write(struct oracle_key *key, const struct operation_write 
     }
     case ORACLE_APPEND: {
         size_t old_size = existed ? key->value.size : 0;
-        struct oracle_bytes joined = {allocate_zeroed(old_size + write->value.size, 1),
+        struct oracle_bytes joined = {oracle_allocate(old_size + write->value.size, 1),
                                       old_size + write->value.size};
         if (old_size > 0) memcpy(joined.data, key->value.data, old_size);
         memcpy(joined.data + old_size, write->value.data, write->value.size);
@@ -410,6 +245,8 @@ void crash_oracle_answered(struct crash_oracle *oracle, uint32_t client,
         sender->message.id = operation->id;
     }
     if (operation->kind == OPERATION_CLAIM) oracle_stream_claimed(oracle, operation, answer);
+    if (operation->kind == OPERATION_DEREFERENCE)
+        oracle_stream_dereferenced(&oracle->streams[operation->stream], operation, answer->integer);
     if (operation->kind == OPERATION_READ) {
         size_t count_max = operation->count_max;
         uint32_t stream = operation->stream;
@@ -420,12 +257,6 @@ void crash_oracle_answered(struct crash_oracle *oracle, uint32_t client,
     }
     oracle->figures.acknowledged++;
     forget_oldest(sender);
-}
-
-size_t crash_oracle_unanswered(const struct crash_oracle *oracle, uint32_t client)
-{
-    oracle_require(client < oracle->client_count, "no such client");
-    return oracle->clients[client].operation_count;
 }
 
 void crash_oracle_was_refused(struct crash_oracle *oracle, uint32_t client, size_t index)
@@ -480,7 +311,7 @@ void crash_oracle_judge_begin(struct crash_oracle *oracle)
     for (uint32_t i = 0; i < oracle->client_count; i++) {
         struct oracle_client *client = &oracle->clients[i];
         free(client->allowed);
-        client->allowed = allocate_zeroed(client->operation_count + 1, sizeof *client->allowed);
+        client->allowed = oracle_allocate(client->operation_count + 1, sizeof *client->allowed);
         for (size_t j = client->certain; j <= client->operation_count; j++)
             client->allowed[j] = true;
         oracle->figures.unknown += client->operation_count;

@@ -26,10 +26,11 @@
  *
  * Limits of the model, which the caller keeps: a key is written by one client; an XADD has the ID
  * `*` and a payload that no other XADD has; a stream has at most one group, read with `>` only; of
- * the operations that acknowledge, claim or give back one pending entry only one is unanswered at
- * any time, and none names an entry that is not pending; an XSETID names an ID above all that its
- * stream may have by then; a client has one idempotent message at a time, and keeps one connection
- * between two judgements. Index arguments must be in range. */
+ * the operations that acknowledge, claim, give back or dereference one pending entry only one is
+ * unanswered at any time, and none names an entry that is not pending; a group's position is set
+ * forwards only, and while nobody reads; an XSETID names an ID above all that its stream may have
+ * by then; a client has one idempotent message at a time, and keeps one connection between two
+ * judgements. crash_oracle_ask.h tells what keeps to this. Index arguments must be in range. */
 #ifndef INTEGRATION_CRASH_ORACLE_H
 #define INTEGRATION_CRASH_ORACLE_H
 
@@ -51,20 +52,6 @@ static inline int oracle_id_compare(struct oracle_id a, struct oracle_id b)
     if (a.ms != b.ms) return a.ms < b.ms ? -1 : 1;
     return a.sequence < b.sequence ? -1 : a.sequence > b.sequence;
 }
-
-enum oracle_write_kind {
-    ORACLE_SET,
-    ORACLE_DELETE,
-    ORACLE_INCREMENT, /* of a value that is a decimal number, or of a missing one */
-    ORACLE_APPEND,
-};
-
-struct oracle_write {
-    enum oracle_write_kind kind;
-    uint32_t key;
-    struct slice value; /* SET, APPEND; copied */
-    int64_t delta;      /* INCREMENT */
-};
 
 struct oracle_entry {
     struct oracle_id id;
@@ -117,30 +104,11 @@ uint32_t crash_oracle_add_key(struct crash_oracle *oracle, uint32_t client);
 /* Declares a stream that exists, empty, with a group at 0-0 if 'has_group'; its index, from 0. */
 uint32_t crash_oracle_add_stream(struct crash_oracle *oracle, bool has_group);
 
-/* --- What clients send. All bytes are copied. ------------------------------------------------ */
-
-/* One command that writes 'count' >= 1 keys at once: SET, DEL, INCRBY, APPEND, MSET. */
-void crash_oracle_invoke_writes(struct crash_oracle *oracle, uint32_t client,
-                                const struct oracle_write *writes, size_t count);
-void crash_oracle_invoke_add(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
-                             struct slice payload);
-
-struct oracle_stream_ids {
-    uint32_t stream;
-    const struct oracle_id *ids;
-    size_t count;
-};
-void crash_oracle_invoke_remove(struct crash_oracle *oracle, uint32_t client,
-                                const struct oracle_stream_ids *which); /* XDEL */
-void crash_oracle_invoke_acknowledge(struct crash_oracle *oracle, uint32_t client,
-                                     const struct oracle_stream_ids *which); /* XACK */
-
 /* --- What comes back. ------------------------------------------------------------------------ */
 
 /* The answer to the oldest unanswered operation of 'client'. */
 void crash_oracle_answered(struct crash_oracle *oracle, uint32_t client,
                            const struct oracle_answer *answer);
-size_t crash_oracle_unanswered(const struct crash_oracle *oracle, uint32_t client);
 
 /* The server has refused the unanswered operation at 'index' (0: the oldest), and its client does
  * not know: for a caller that looks into the server. Else it is a gap in the order. */
@@ -196,5 +164,6 @@ const struct oracle_violation *crash_oracle_violation(const struct crash_oracle 
                                                       size_t index);
 void crash_oracle_measure(const struct crash_oracle *oracle, struct oracle_figures *figures);
 
-#include "crash_oracle_moves.h"
+#include "crash_oracle_ask.h"
+#include "crash_oracle_invoke.h"
 #endif

@@ -34,17 +34,11 @@ static void did_not_happen(struct judgement *j, uint32_t client, size_t index)
     oracle_allow_only(j->oracle, client, 0, index);
 }
 
-static bool names_id(const struct operation *operation, struct oracle_id id)
-{
-    for (size_t i = 0; i < operation->id_count; i++)
-        if (oracle_id_compare(operation->ids[i], id) == 0) return true;
-    return false;
-}
-
 static bool would_remove(const struct operation *operation, struct oracle_id id)
 {
-    if (operation->kind == OPERATION_REMOVE || operation->kind == OPERATION_ACKNOWLEDGE_REMOVE)
-        return names_id(operation, id);
+    if (operation->kind == OPERATION_REMOVE || operation->kind == OPERATION_ACKNOWLEDGE_REMOVE ||
+        operation->kind == OPERATION_DEREFERENCE)
+        return oracle_names_id(operation, id);
     return operation->kind == OPERATION_TRIM && oracle_id_compare(id, operation->id) < 0;
 }
 
@@ -52,7 +46,7 @@ static bool would_acknowledge(const struct operation *operation, struct oracle_i
 {
     return (operation->kind == OPERATION_ACKNOWLEDGE ||
             operation->kind == OPERATION_ACKNOWLEDGE_REMOVE) &&
-           names_id(operation, id);
+           oracle_names_id(operation, id);
 }
 
 typedef bool operation_predicate(const struct operation *operation, struct oracle_id id);
@@ -246,7 +240,8 @@ static void judge_unexpected_pending(struct judgement *j, const struct oracle_pe
                    ID_VALUES(pending->id), finished ? "acknowledged" : "never delivered");
 }
 
-/* The one unanswered claim or release of this pending entry; NULL if there is none. */
+/* The one unanswered operation that moves this pending entry, or may take it away with its entry;
+ * NULL if there is none. */
 static const struct operation *find_move(const struct judgement *j, struct oracle_id id,
                                          uint32_t *client, size_t *index)
 {
@@ -254,12 +249,29 @@ static const struct operation *find_move(const struct judgement *j, struct oracl
         const struct oracle_client *sender = &j->oracle->clients[*client];
         for (*index = 0; *index < sender->operation_count; ++*index) {
             const struct operation *operation = &sender->operations[*index];
-            if (operation->kind != OPERATION_CLAIM && operation->kind != OPERATION_RELEASE)
+            if (operation->kind != OPERATION_CLAIM && operation->kind != OPERATION_RELEASE &&
+                operation->kind != OPERATION_DEREFERENCE)
                 continue;
-            if (operation->stream == j->index && names_id(operation, id)) return operation;
+            if (operation->stream == j->index && oracle_names_id(operation, id)) return operation;
         }
     }
     return NULL;
+}
+
+/* Was the entry there before the unknown operations, of which only one would remove it? */
+static bool has_one_remover(const struct judgement *j, struct oracle_id id)
+{
+    size_t removers = 0;
+    bool is_known = false;
+    for (size_t i = 0; i < j->stream->entry_count; i++)
+        is_known |= oracle_id_compare(j->stream->entries[i].id, id) == 0;
+    for (uint32_t i = 0; i < j->oracle->client_count; i++) {
+        const struct oracle_client *sender = &j->oracle->clients[i];
+        for (size_t k = sender->certain; k < sender->operation_count; k++)
+            removers += sender->operations[k].stream == j->index &&
+                        would_remove(&sender->operations[k], id);
+    }
+    return is_known && removers == 1;
 }
 
 static bool looks_like(const struct oracle_pending *pending, const struct known_pending *known)
@@ -276,10 +288,14 @@ static void judge_known_pending(struct judgement *j, const struct known_pending 
     struct known_pending moved = *known;
     const struct operation *move = find_move(j, known->id, &client, &index);
     bool unknown = move != NULL && index >= j->oracle->clients[client].certain;
-    if (unknown) {
-        moved.client = move->kind == OPERATION_CLAIM ? client : ORACLE_NOBODY;
-        moved.deliveries += move->kind == OPERATION_CLAIM;
+    if (unknown && move->kind == OPERATION_CLAIM) {
+        moved.client = client;
+        moved.deliveries++;
     }
+    if (unknown && move->kind == OPERATION_RELEASE) moved.client = ORACLE_NOBODY;
+    /* If another one has removed the entry before, it has left the pending entry alone. */
+    if (unknown && move->kind == OPERATION_DEREFERENCE && has_one_remover(j, known->id))
+        did_not_happen(j, client, index);
     bool is_old = looks_like(pending, known), is_new = looks_like(pending, &moved);
     if (unknown && is_new && !is_old) happened(j, client, index);
     if (unknown && is_old && !is_new) did_not_happen(j, client, index);
@@ -304,9 +320,9 @@ static void judge_missing_pending(struct judgement *j, const struct known_pendin
     uint32_t client;
     size_t index;
     if (judge_presence(j, would_acknowledge, known->id, false)) return;
-    /* A claim takes away what is gone from the stream. */
+    /* A claim takes away what is gone from the stream, too. */
     const struct operation *move = find_move(j, known->id, &client, &index);
-    if (move != NULL && move->kind == OPERATION_CLAIM && !is_there(j, known->id)) {
+    if (move != NULL && move->kind != OPERATION_RELEASE && !is_there(j, known->id)) {
         happened(j, client, index);
         return;
     }
@@ -342,7 +358,26 @@ static void judge_pending(struct judgement *j)
                        j->index, j->pending_found, possible);
 }
 
-/* Every entry up to the group's position was delivered to somebody. */
+/* An unknown XGROUP SETID was the only operation that could move the group. */
+static void judge_skip(struct judgement *j)
+{
+    for (uint32_t i = 0; i < j->oracle->client_count; i++) {
+        const struct oracle_client *client = &j->oracle->clients[i];
+        for (size_t k = client->certain; k < client->operation_count; k++) {
+            const struct operation *operation = &client->operations[k];
+            if (operation->kind != OPERATION_SKIP || operation->stream != j->index) continue;
+            if (oracle_id_compare(j->recovered->last_delivered_id, operation->id) != 0) {
+                did_not_happen(j, i, k);
+                continue;
+            }
+            happened(j, i, k);
+            j->last_delivered = operation->id;
+            oracle_raise(&j->stream->settled_delivered, operation->id);
+        }
+    }
+}
+
+/* Every entry up to the group's position was delivered to somebody, or skipped by XGROUP SETID. */
 static void judge_skipped(struct judgement *j)
 {
     const struct oracle_recovered_stream *recovered = j->recovered;
@@ -384,8 +419,8 @@ static void judge_position(struct judgement *j)
                        "stream %u: lag %" PRId64 ", but %zu entries wait", j->index, recovered->lag,
                        waiting);
     size_t passed = recovered->entry_count - waiting;
-    if (recovered->entries_read >= 0 && !j->stream->ever_removed &&
-        (uint64_t)recovered->entries_read != passed)
+    bool counted = !j->stream->ever_removed && !j->stream->ever_skipped;
+    if (recovered->entries_read >= 0 && counted && (uint64_t)recovered->entries_read != passed)
         oracle_violate(j->oracle, ORACLE_GROUP_INEXACT,
                        "stream %u: entries-read %" PRId64 ", but %zu were passed", j->index,
                        recovered->entries_read, passed);
@@ -440,6 +475,7 @@ void crash_oracle_judge_stream(struct crash_oracle *oracle, uint32_t stream,
     judge_missing_adds(&j);
     judge_counts(&j);
     if (j.stream->has_group) {
+        judge_skip(&j);
         judge_pending(&j);
         judge_skipped(&j);
         judge_position(&j);

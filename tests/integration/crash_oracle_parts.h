@@ -1,4 +1,4 @@
-/* crash_oracle_parts.h - what crash_oracle.c and crash_oracle_stream.c share, and nobody else.
+/* crash_oracle_parts.h - what the files of the oracle share, and nobody else.
  *
  * Ownership: every `struct oracle_bytes` owns its copy. An operation lives in its client's queue
  * from its invocation until it is answered or settled by a judgement. Entries, pending entries
@@ -23,7 +23,9 @@ enum operation_kind {
     OPERATION_ACKNOWLEDGE_REMOVE, /* both, of the same IDs, at once */
     OPERATION_CLAIM,              /* the new owner is the client */
     OPERATION_RELEASE,            /* nobody is the owner */
+    OPERATION_DEREFERENCE,        /* XDELEX DELREF: both, of an entry that is there */
     OPERATION_RAISE,              /* XSETID */
+    OPERATION_SKIP,               /* XGROUP SETID, forwards */
 };
 
 struct operation_write {
@@ -36,16 +38,17 @@ struct operation_write {
 struct operation {
     enum operation_kind kind;
     uint32_t stream;
-    struct operation_write *writes; /* WRITES */
+    struct operation_write *writes; /* WRITES; others in EXEC */
     size_t write_count;
     int64_t expected;          /* WRITES: the integer that it answers, once it is certain */
     struct oracle_bytes bytes; /* ADD: the payload */
     bool id_known;             /* ADD: an answer or a reader gave the ID; it is in the entries */
     bool found;                /* ADD: this judgement has found it */
     bool is_message;           /* ADD: the client's idempotent message */
-    struct oracle_id id;       /* ADD: its ID; TRIM: the first that is kept; RAISE: the last ID */
+    struct oracle_id id;       /* ADD: its ID; TRIM: the first that is kept; RAISE: the last ID;
+                                  SKIP: the group's position */
     struct oracle_id after;    /* ADD: the newest ID known at invocation, which it must exceed */
-    struct oracle_id *ids;     /* REMOVE, ACKNOWLEDGE, both, CLAIM, RELEASE */
+    struct oracle_id *ids;     /* REMOVE, ACKNOWLEDGE, both, CLAIM, RELEASE, DEREFERENCE */
     size_t id_count;
     size_t count_max; /* READ */
 };
@@ -93,6 +96,7 @@ struct oracle_stream {
     bool has_group;
     bool shown;
     bool ever_removed; /* by XDEL or XTRIM, surely or perhaps */
+    bool ever_skipped; /* by XGROUP SETID, surely or perhaps */
     struct known_entry *entries;
     size_t entry_count;
     size_t entry_capacity;
@@ -107,7 +111,8 @@ struct oracle_stream {
     size_t finished_count;
     size_t finished_capacity;
     struct oracle_id last_delivered;    /* the newest known */
-    struct oracle_id settled_delivered; /* the group's position at the last judgement */
+    struct oracle_id settled_delivered; /* the group's position when all deliveries were known: at
+                                           the last judgement, or where XGROUP SETID put it */
 };
 
 struct crash_oracle {
@@ -126,6 +131,8 @@ struct crash_oracle {
 /* Stops the test: the caller broke the contract of crash_oracle.h. */
 void oracle_require(bool condition, const char *what);
 
+/* Zeroed; never NULL. */
+void *oracle_allocate(size_t count, size_t item_size);
 void *oracle_grow(void *array, size_t *capacity, size_t needed, size_t item_size);
 struct oracle_bytes oracle_copy(struct slice slice);
 void oracle_bytes_free(struct oracle_bytes *bytes);
@@ -145,11 +152,18 @@ void oracle_stream_added(struct crash_oracle *oracle, struct operation *operatio
                          struct oracle_id id);
 void oracle_stream_delivered(struct crash_oracle *oracle, uint32_t client, uint32_t stream,
                              const struct oracle_answer *answer);
+/* What XDELEX DELREF found: 1, entry and pending entry have gone; else the entry was not there. */
+void oracle_stream_dereferenced(struct oracle_stream *stream, const struct operation *operation,
+                                int64_t answer);
 /* What a claim has not claimed is gone from the stream, and from the pending entries. */
 void oracle_stream_claimed(struct crash_oracle *oracle, const struct operation *operation,
                            const struct oracle_answer *answer);
 /* The group is done with this ID: it was delivered and acknowledged, in this or an earlier life. */
 bool oracle_stream_finished(const struct oracle_stream *stream, struct oracle_id id);
+/* The place of the first pending entry that is not below 'id'. */
+size_t oracle_pending_place(const struct oracle_stream *stream, struct oracle_id id);
+bool oracle_names_id(const struct operation *operation, struct oracle_id id);
+void oracle_raise(struct oracle_id *id, struct oracle_id other);
 void oracle_stream_free(struct oracle_stream *stream);
 
 #endif

@@ -37,9 +37,14 @@ static struct known_entry *find_entry(const struct oracle_stream *stream, struct
     return oracle_id_compare(stream->entries[place].id, id) == 0 ? &stream->entries[place] : NULL;
 }
 
+size_t oracle_pending_place(const struct oracle_stream *stream, struct oracle_id id)
+{
+    return find_place(stream->pending, stream->pending_count, sizeof *stream->pending, id);
+}
+
 static struct known_pending *find_pending(const struct oracle_stream *stream, struct oracle_id id)
 {
-    size_t place = find_place(stream->pending, stream->pending_count, sizeof *stream->pending, id);
+    size_t place = oracle_pending_place(stream, id);
     if (place == stream->pending_count) return NULL;
     return oracle_id_compare(stream->pending[place].id, id) == 0 ? &stream->pending[place] : NULL;
 }
@@ -53,7 +58,7 @@ bool oracle_stream_finished(const struct oracle_stream *stream, struct oracle_id
     return place < stream->finished_count && oracle_id_compare(stream->finished[place], id) == 0;
 }
 
-static void raise(struct oracle_id *id, struct oracle_id other)
+void oracle_raise(struct oracle_id *id, struct oracle_id other)
 {
     if (oracle_id_compare(other, *id) > 0) *id = other;
 }
@@ -73,7 +78,7 @@ static void remove_entry(struct oracle_stream *stream, struct known_entry *entry
 
 static void trim_entries(struct oracle_stream *stream, struct oracle_id first_kept)
 {
-    raise(&stream->first_kept, first_kept);
+    oracle_raise(&stream->first_kept, first_kept);
     size_t gone =
         find_place(stream->entries, stream->entry_count, sizeof *stream->entries, first_kept);
     for (size_t i = 0; i < gone; i++) oracle_bytes_free(&stream->entries[i].payload);
@@ -108,6 +113,7 @@ static void apply_to_id(struct oracle_stream *stream, uint32_t client,
     bool removes = operation->kind == OPERATION_REMOVE;
     bool acknowledges = operation->kind == OPERATION_ACKNOWLEDGE;
     if (operation->kind == OPERATION_ACKNOWLEDGE_REMOVE) removes = acknowledges = true;
+    if (operation->kind == OPERATION_DEREFERENCE) removes = true;
     if (removes && entry != NULL) remove_entry(stream, entry);
     if (acknowledges) finish_pending(stream, id);
     if (operation->kind == OPERATION_CLAIM && pending != NULL) {
@@ -121,17 +127,40 @@ void oracle_stream_apply(struct oracle_stream *stream, uint32_t client,
                          const struct operation *operation)
 {
     if (operation->kind == OPERATION_TRIM) trim_entries(stream, operation->id);
-    if (operation->kind == OPERATION_RAISE) raise(&stream->last_id, operation->id);
+    if (operation->kind == OPERATION_RAISE) oracle_raise(&stream->last_id, operation->id);
+    if (operation->kind == OPERATION_SKIP) {
+        oracle_raise(&stream->last_delivered, operation->id);
+        oracle_raise(&stream->settled_delivered, operation->id);
+    }
     for (size_t i = 0; i < operation->id_count; i++)
         apply_to_id(stream, client, operation, operation->ids[i]);
+}
+
+bool oracle_names_id(const struct operation *operation, struct oracle_id id)
+{
+    for (size_t i = 0; i < operation->id_count; i++)
+        if (oracle_id_compare(operation->ids[i], id) == 0) return true;
+    return false;
+}
+
+void oracle_stream_dereferenced(struct oracle_stream *stream, const struct operation *operation,
+                                int64_t answer)
+{
+    for (size_t i = 0; answer == 1 && i < operation->id_count; i++)
+        finish_pending(stream, operation->ids[i]);
 }
 
 void oracle_stream_claimed(struct crash_oracle *oracle, const struct operation *operation,
                            const struct oracle_answer *answer)
 {
     struct oracle_stream *stream = &oracle->streams[operation->stream];
-    for (size_t i = 0; i < answer->entry_count; i++)
+    for (size_t i = 0; i < answer->entry_count; i++) {
         crash_oracle_saw_entry(oracle, operation->stream, &answer->entries[i]);
+        if (!oracle_names_id(operation, answer->entries[i].id))
+            oracle_violate(oracle, ORACLE_ANSWER_WRONG,
+                           "stream %u: " ID_FORMAT " was claimed, but not meant", operation->stream,
+                           ID_VALUES(answer->entries[i].id));
+    }
     for (size_t i = 0; i < operation->id_count; i++) {
         bool claimed = false;
         for (size_t k = 0; k < answer->entry_count; k++)
@@ -147,7 +176,7 @@ static void learn_entry(struct oracle_stream *stream, struct operation *operatio
     operation->id_known = true;
     operation->id = id;
     stream->added++;
-    raise(&stream->last_id, id);
+    oracle_raise(&stream->last_id, id);
     if (oracle_id_compare(id, stream->first_kept) < 0) return;
     stream->entries = oracle_grow(stream->entries, &stream->entry_capacity, stream->entry_count + 1,
                                   sizeof *stream->entries);
@@ -239,10 +268,10 @@ static void deliver_one(struct crash_oracle *oracle, uint32_t client, uint32_t s
                        ID_VALUES(entry->id), client);
         return;
     }
-    raise(&read->last_delivered, entry->id);
+    oracle_raise(&read->last_delivered, entry->id);
     read->pending = oracle_grow(read->pending, &read->pending_capacity, read->pending_count + 1,
                                 sizeof *read->pending);
-    size_t place = find_place(read->pending, read->pending_count, sizeof *read->pending, entry->id);
+    size_t place = oracle_pending_place(read, entry->id);
     memmove(read->pending + place + 1, read->pending + place,
             (read->pending_count - place) * sizeof *read->pending);
     read->pending[place] = (struct known_pending){entry->id, client, 1};

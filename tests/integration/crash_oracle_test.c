@@ -1,8 +1,9 @@
 /* crash_oracle_test.c - the oracle accepts every state that the promise allows, and finds each lie.
  *
  * The state of a small history is shown as it was, and then with one thing wrong at a time: a judge
- * that cannot say no is worth nothing. */
-#include "crash_oracle.h"
+ * that cannot say no is worth nothing. What moves a group, its pending entries, or does several
+ * things at once: crash_oracle_moves_test.c. */
+#include "oracle_history.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,22 +12,10 @@
 
 #include <cmocka.h>
 
-enum { CLIENTS = 3, WRITER = 0, PRODUCER = 1, CONSUMER = 2 };
-
-static struct oracle_id id_of(uint64_t ms)
-{
-    return (struct oracle_id){ms, 0};
-}
-
 static void invoke_set(struct crash_oracle *oracle, uint32_t key, const char *value)
 {
     struct oracle_write write = {ORACLE_SET, key, slice_of(value), 0};
     crash_oracle_invoke_writes(oracle, WRITER, &write, 1);
-}
-
-static void answered_ok(struct crash_oracle *oracle, uint32_t client)
-{
-    crash_oracle_answered(oracle, client, &(struct oracle_answer){0});
 }
 
 static bool judge_two_values(struct crash_oracle *oracle, const char *first, const char *second)
@@ -35,13 +24,6 @@ static bool judge_two_values(struct crash_oracle *oracle, const char *first, con
     crash_oracle_judge_value(oracle, 0, first != NULL, slice_of(first ? first : ""));
     crash_oracle_judge_value(oracle, 1, second != NULL, slice_of(second ? second : ""));
     return crash_oracle_judge_end(oracle);
-}
-
-static bool found(const struct crash_oracle *oracle, enum oracle_violation_kind kind)
-{
-    for (size_t i = 0; crash_oracle_violation(oracle, i) != NULL; i++)
-        if (crash_oracle_violation(oracle, i)->kind == kind) return true;
-    return false;
 }
 
 /* a=1 and b=1 acknowledged, then a=2, b=2 unknown, in this order. */
@@ -80,7 +62,7 @@ static void test_values_survive_as_a_prefix(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct crash_oracle *oracle = two_keys();
         assert_int_equal(judge_two_values(oracle, cases[i].first, cases[i].second), cases[i].good);
-        if (!cases[i].good) assert_true(found(oracle, cases[i].kind));
+        if (!cases[i].good) assert_true(has_violation(oracle, cases[i].kind));
         struct oracle_figures figures;
         crash_oracle_measure(oracle, &figures);
         assert_int_equal(figures.acknowledged, 2);
@@ -135,7 +117,7 @@ static void test_one_command_is_atomic(void **state)
                                         {ORACLE_SET, 1, SLICE("y"), 0}};
         crash_oracle_invoke_writes(oracle, WRITER, writes, 2);
         assert_int_equal(judge_two_values(oracle, "x", both ? "y" : NULL), both);
-        assert_int_equal(found(oracle, ORACLE_ORDER_BROKEN), !both);
+        assert_int_equal(has_violation(oracle, ORACLE_ORDER_BROKEN), !both);
         crash_oracle_destroy(oracle);
     }
 }
@@ -174,7 +156,7 @@ static void test_increments_and_appends(void **state)
     crash_oracle_invoke_writes(oracle, WRITER, &write, 1);
     crash_oracle_answered(oracle, WRITER,
                           &(struct oracle_answer){.has_integer = true, .integer = 6});
-    assert_true(found(oracle, ORACLE_ANSWER_WRONG));
+    assert_true(has_violation(oracle, ORACLE_ANSWER_WRONG));
     crash_oracle_destroy(oracle);
 }
 
@@ -214,39 +196,6 @@ static struct crash_oracle *stream_history(void)
     crash_oracle_invoke_acknowledge(oracle, CONSUMER, &(struct oracle_stream_ids){0, &second, 1});
     crash_oracle_invoke_read(oracle, CONSUMER, 0, 10);
     return oracle;
-}
-
-/* The whole state after the acknowledged operations, with room to be made wrong. */
-struct shown {
-    struct oracle_entry entries[8];
-    struct oracle_pending pending[8];
-    struct oracle_recovered_stream stream;
-};
-
-static void show_history(struct shown *shown)
-{
-    *shown = (struct shown){
-        .entries = {{id_of(1), SLICE("1")},
-                    {id_of(2), SLICE("2")},
-                    {id_of(3), SLICE("3")},
-                    {id_of(4), SLICE("4")},
-                    {id_of(5), SLICE("5")},
-                    {id_of(6), SLICE("6")}},
-        .pending = {{id_of(2), CONSUMER, 1},
-                    {id_of(3), CONSUMER, 1},
-                    {id_of(4), CONSUMER, 1},
-                    {id_of(5), CONSUMER, 1}},
-        .stream = {.exists = true,
-                   .entry_count = 4,
-                   .length = 4,
-                   .last_id = id_of(4),
-                   .entries_added = 4,
-                   .group_exists = true,
-                   .last_delivered_id = id_of(3),
-                   .pending_count = 2,
-                   .lag = 1,
-                   .entries_read = 3},
-    };
 }
 
 static void set_unknown_add(struct shown *s)
@@ -425,15 +374,6 @@ static void deliver_with_a_gap(struct shown *s)
 
 typedef void spoil(struct shown *shown);
 
-static bool judge_shown(struct crash_oracle *oracle, struct shown *shown)
-{
-    shown->stream.entries = shown->entries;
-    shown->stream.pending = shown->pending;
-    crash_oracle_judge_begin(oracle);
-    crash_oracle_judge_stream(oracle, 0, &shown->stream);
-    return crash_oracle_judge_end(oracle);
-}
-
 /* All that the promise allows is accepted. */
 static void test_a_stream_as_promised(void **state)
 {
@@ -495,9 +435,10 @@ static void test_each_lie_about_a_stream_is_found(void **state)
         show_history(&shown);
         lies[i].spoil(&shown);
         bool good = judge_shown(oracle, &shown);
-        if (good || !found(oracle, lies[i].kind)) print_message("lie %zu was not found\n", i);
+        if (good || !has_violation(oracle, lies[i].kind))
+            print_message("lie %zu was not found\n", i);
         assert_false(good);
-        assert_true(found(oracle, lies[i].kind));
+        assert_true(has_violation(oracle, lies[i].kind));
         crash_oracle_destroy(oracle);
     }
 }
@@ -523,7 +464,7 @@ static void test_removed_entries(void **state)
         shown.entries[count++] = (struct oracle_entry){id_of(4), SLICE("4")};
         shown.stream.entry_count = shown.stream.length = count;
         assert_int_equal(judge_shown(oracle, &shown), cases[i].good);
-        assert_int_equal(found(oracle, ORACLE_ORDER_BROKEN), !cases[i].good);
+        assert_int_equal(has_violation(oracle, ORACLE_ORDER_BROKEN), !cases[i].good);
         crash_oracle_destroy(oracle);
     }
     struct crash_oracle *oracle = stream_history();
@@ -533,7 +474,7 @@ static void test_removed_entries(void **state)
     struct shown shown;
     show_history(&shown);
     assert_false(judge_shown(oracle, &shown));
-    assert_true(found(oracle, ORACLE_ENTRY_UNKNOWN));
+    assert_true(has_violation(oracle, ORACLE_ENTRY_UNKNOWN));
     crash_oracle_destroy(oracle);
 }
 
@@ -572,8 +513,8 @@ static void test_a_seen_entry_survives(void **state)
     struct shown shown = {
         .stream = {.exists = true, .group_exists = true, .lag = -1, .entries_read = -1}};
     assert_false(judge_shown(oracle, &shown));
-    assert_true(found(oracle, ORACLE_ENTRY_LOST));
-    assert_true(found(oracle, ORACLE_PENDING_LOST));
+    assert_true(has_violation(oracle, ORACLE_ENTRY_LOST));
+    assert_true(has_violation(oracle, ORACLE_PENDING_LOST));
     crash_oracle_destroy(oracle);
 }
 
@@ -584,12 +525,12 @@ static void test_wrong_live_answers(void **state)
     struct crash_oracle *oracle = stream_history();
     crash_oracle_invoke_add(oracle, WRITER, 0, SLICE("new"));
     crash_oracle_answered(oracle, WRITER, &(struct oracle_answer){.id = id_of(4)});
-    assert_true(found(oracle, ORACLE_ANSWER_WRONG));
+    assert_true(has_violation(oracle, ORACLE_ANSWER_WRONG));
     struct oracle_entry again = {id_of(1), SLICE("1")};
     crash_oracle_invoke_read(oracle, WRITER, 0, 1);
     crash_oracle_answered(oracle, WRITER,
                           &(struct oracle_answer){.entries = &again, .entry_count = 1});
-    assert_true(found(oracle, ORACLE_DELIVERED_AGAIN));
+    assert_true(has_violation(oracle, ORACLE_DELIVERED_AGAIN));
     crash_oracle_destroy(oracle);
 }
 
@@ -604,7 +545,7 @@ static void test_refused_without_an_answer(void **state)
 
     oracle = two_keys();
     assert_false(judge_two_values(oracle, "1", "2"));
-    assert_true(found(oracle, ORACLE_ORDER_BROKEN));
+    assert_true(has_violation(oracle, ORACLE_ORDER_BROKEN));
     crash_oracle_destroy(oracle);
 
     oracle = two_keys();
@@ -615,158 +556,8 @@ static void test_refused_without_an_answer(void **state)
     oracle = two_keys();
     crash_oracle_saw_value(oracle, 0, true, slice_of("2"));
     crash_oracle_was_refused(oracle, WRITER, 0);
-    assert_true(found(oracle, ORACLE_ANSWER_WRONG));
+    assert_true(has_violation(oracle, ORACLE_ANSWER_WRONG));
     crash_oracle_destroy(oracle);
-}
-
-/* --- Claims, what is given back, XACKDEL, XSETID, idempotent messages. ------------------------ */
-
-/* Entries 1 to 4, the first three delivered to CONSUMER; nothing is unanswered. */
-static struct crash_oracle *delivered_history(void)
-{
-    struct crash_oracle *oracle = crash_oracle_create(CLIENTS);
-    static const char *const payloads[] = {"1", "2", "3", "4"};
-    struct oracle_entry read[] = {
-        {id_of(1), SLICE("1")}, {id_of(2), SLICE("2")}, {id_of(3), SLICE("3")}};
-    crash_oracle_add_stream(oracle, true);
-    for (size_t i = 0; i < 4; i++) {
-        crash_oracle_invoke_add(oracle, PRODUCER, 0, slice_of(payloads[i]));
-        crash_oracle_answered(oracle, PRODUCER, &(struct oracle_answer){.id = id_of(i + 1)});
-    }
-    crash_oracle_invoke_read(oracle, CONSUMER, 0, 3);
-    crash_oracle_answered(oracle, CONSUMER,
-                          &(struct oracle_answer){.entries = read, .entry_count = 3});
-    return oracle;
-}
-
-static void show_delivered(struct shown *shown)
-{
-    show_history(shown);
-    shown->pending[0] = (struct oracle_pending){id_of(1), CONSUMER, 1};
-    shown->pending[1] = (struct oracle_pending){id_of(2), CONSUMER, 1};
-    shown->pending[2] = (struct oracle_pending){id_of(3), CONSUMER, 1};
-    shown->stream.pending_count = 3;
-}
-
-/* What 'send' did to entry 2, answered or not: the owner and the count that may be shown. */
-struct move_case {
-    bool claim;
-    bool answered;
-    uint32_t owner;
-    uint64_t deliveries;
-    bool good;
-};
-
-static void test_claims_and_what_is_given_back(void **state)
-{
-    (void)state;
-    static const struct move_case cases[] = {
-        {true, true, PRODUCER, 2, true},       {true, true, CONSUMER, 1, false},
-        {true, true, PRODUCER, 1, false},      {true, true, PRODUCER, 3, false},
-        {true, false, PRODUCER, 2, true},      {true, false, CONSUMER, 1, true},
-        {true, false, PRODUCER, 1, false},     {true, false, CONSUMER, 2, false},
-        {false, true, ORACLE_NOBODY, 1, true}, {false, true, CONSUMER, 1, false},
-        {false, true, ORACLE_NOBODY, 0, true}, {false, true, ORACLE_NOBODY, 2, false},
-        {false, false, CONSUMER, 1, true},     {false, false, ORACLE_NOBODY, 1, true},
-        {false, false, PRODUCER, 1, false},
-    };
-    struct oracle_id second = id_of(2);
-    struct oracle_stream_ids which = {0, &second, 1};
-    struct oracle_entry claimed = {id_of(2), SLICE("2")};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct crash_oracle *oracle = delivered_history();
-        struct shown shown;
-        show_delivered(&shown);
-        if (cases[i].claim) crash_oracle_invoke_claim(oracle, PRODUCER, &which);
-        else crash_oracle_invoke_release(oracle, PRODUCER, &which);
-        if (cases[i].answered)
-            crash_oracle_answered(oracle, PRODUCER,
-                                  &(struct oracle_answer){.entries = &claimed, .entry_count = 1});
-        shown.pending[1].client = cases[i].owner;
-        shown.pending[1].deliveries = cases[i].deliveries;
-        if (judge_shown(oracle, &shown) != cases[i].good) fail_msg("case %zu", i);
-        assert_int_equal(found(oracle, ORACLE_PENDING_WRONG), !cases[i].good);
-        crash_oracle_destroy(oracle);
-    }
-}
-
-/* XACKDEL of entry 3: pending entry and entry go, or neither. */
-static void test_acknowledged_and_removed_at_once(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 8; i++) {
-        bool is_answered = i & 1, entry_gone = i & 2, pending_gone = i & 4;
-        struct crash_oracle *oracle = delivered_history();
-        struct shown shown;
-        struct oracle_id third = id_of(3);
-        show_delivered(&shown);
-        crash_oracle_invoke_acknowledge_remove(oracle, CONSUMER,
-                                               &(struct oracle_stream_ids){0, &third, 1});
-        if (is_answered) answered_ok(oracle, CONSUMER);
-        if (pending_gone) shown.stream.pending_count = 2;
-        if (entry_gone) {
-            shown.entries[2] = shown.entries[3];
-            shown.stream.entry_count = shown.stream.length = 3;
-        }
-        bool good = is_answered ? entry_gone && pending_gone : entry_gone == pending_gone;
-        if (judge_shown(oracle, &shown) != good) fail_msg("case %d", i);
-        crash_oracle_destroy(oracle);
-    }
-}
-
-static void test_a_raised_last_id(void **state)
-{
-    (void)state;
-    static const struct {
-        bool is_answered;
-        uint64_t last_id;
-        bool good;
-    } cases[] = {{true, 9, true},  {true, 4, false}, {true, 10, false},
-                 {false, 9, true}, {false, 4, true}, {false, 7, false}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct crash_oracle *oracle = delivered_history();
-        struct shown shown;
-        show_delivered(&shown);
-        crash_oracle_invoke_raise(oracle, PRODUCER, 0, id_of(9));
-        if (cases[i].is_answered) answered_ok(oracle, PRODUCER);
-        shown.stream.last_id = id_of(cases[i].last_id);
-        if (judge_shown(oracle, &shown) != cases[i].good) fail_msg("case %zu", i);
-        assert_int_equal(found(oracle, ORACLE_STREAM_INEXACT), !cases[i].good);
-        crash_oracle_destroy(oracle);
-    }
-}
-
-/* A message is sent, perhaps answered, and after the crash sent again, then answered 5 or 6. */
-static bool send_message_twice(bool is_answered, bool is_there, uint64_t second_answer)
-{
-    struct crash_oracle *oracle = delivered_history();
-    struct shown shown;
-    show_delivered(&shown);
-    crash_oracle_invoke_message(oracle, PRODUCER, 0, SLICE("5"));
-    if (is_answered)
-        crash_oracle_answered(oracle, PRODUCER, &(struct oracle_answer){.id = id_of(5)});
-    if (is_there) {
-        shown.stream.entry_count = shown.stream.length = shown.stream.entries_added = 5;
-        shown.stream.last_id = id_of(5);
-        shown.stream.lag = 2;
-    }
-    bool good = judge_shown(oracle, &shown);
-    crash_oracle_invoke_message_again(oracle, PRODUCER);
-    crash_oracle_answered(oracle, PRODUCER, &(struct oracle_answer){.id = id_of(second_answer)});
-    good &= !found(oracle, ORACLE_ANSWER_WRONG);
-    crash_oracle_destroy(oracle);
-    return good;
-}
-
-static void test_a_message_is_stored_once(void **state)
-{
-    (void)state;
-    assert_true(send_message_twice(true, true, 5));
-    assert_false(send_message_twice(true, true, 6));
-    assert_false(send_message_twice(true, false, 5));
-    assert_true(send_message_twice(false, true, 5));
-    assert_false(send_message_twice(false, true, 6));
-    assert_true(send_message_twice(false, false, 6));
 }
 
 int main(void)
@@ -785,10 +576,6 @@ int main(void)
         cmocka_unit_test(test_a_seen_entry_survives),
         cmocka_unit_test(test_wrong_live_answers),
         cmocka_unit_test(test_refused_without_an_answer),
-        cmocka_unit_test(test_claims_and_what_is_given_back),
-        cmocka_unit_test(test_acknowledged_and_removed_at_once),
-        cmocka_unit_test(test_a_raised_last_id),
-        cmocka_unit_test(test_a_message_is_stored_once),
     };
     return cmocka_run_group_tests_name("integration crash_oracle", tests, NULL, NULL);
 }

@@ -15,7 +15,9 @@ enum {
     MESSAGE_AGE_MAX_US = 60000000, /* below the 100 s for which a stream remembers one */
     RAISE_US = 10000000,
     RAISE_DISTANCE = 1000, /* more requests than can be on their way */
-    RAISE_ONE_IN = 30
+    RAISE_ONE_IN = 30,
+    SKIP_ONE_IN = 4,
+    AUTOCLAIM_MAX = 4
 };
 
 static uint32_t client_of(const struct world *w, const struct actor *a)
@@ -166,9 +168,30 @@ static void send_raise(struct world *w, struct actor *a, uint32_t stream)
     world_sent(w, a, SENT_OTHER)->rule = RULE_ACCEPTED;
 }
 
+/* EXEC of a SET and an XADD, as a service does that sends what it has stored. */
+static void send_outbox(struct world *w, struct actor *a, uint32_t stream)
+{
+    char text[32];
+    uint32_t key = own_key(w, a, false);
+    int size = snprintf(text, sizeof text, "v%" PRIu64, w->payload_next++);
+    struct slice value = {text, (size_t)size};
+    struct oracle_write write = {ORACLE_SET, key, value, 0};
+    crash_oracle_invoke_add(w->oracle, client_of(w, a), stream, value);
+    crash_oracle_join_writes(w->oracle, client_of(w, a), &write, 1);
+    machine_send(&w->machine, a->link, "MULTI");
+    machine_send(&w->machine, a->link, "SET k%u %s", key, text);
+    machine_send(&w->machine, a->link, "XADD s%u * field %s", stream, text);
+    machine_send(&w->machine, a->link, "EXEC");
+    for (int i = 0; i < 3; i++) world_sent(w, a, SENT_SETUP);
+    struct sent *sent = world_sent(w, a, SENT_OUTBOX);
+    sent->rule = RULE_ACCEPTED;
+    sent->place = stream;
+}
+
 static void send_group_read(struct world *w, struct actor *a, uint32_t stream)
 {
     uint32_t count = 1 + world_pick(w, 4);
+    if (!crash_oracle_may_read(w->oracle, stream)) return;
     crash_oracle_invoke_read(w->oracle, client_of(w, a), stream, count);
     if (world_chance(w, 3))
         machine_send(&w->machine, a->link, "XREADGROUP GROUP g c%u COUNT %u BLOCK %u STREAMS s%u >",
@@ -181,22 +204,35 @@ static void send_group_read(struct world *w, struct actor *a, uint32_t stream)
     sent->place = stream;
 }
 
-/* Takes a pending entry of 'from', which then nobody else will name. */
-static bool take_delivered(struct actor *from, uint32_t *stream, struct oracle_id *id)
+/* The group skips what is between its position and an entry that is known. */
+static void send_skip(struct world *w, struct actor *a, uint32_t stream)
 {
-    if (from->delivered_count == 0) return false;
-    size_t last = --from->delivered_count;
-    *stream = from->delivered_stream[last];
-    *id = from->delivered[last];
-    return true;
+    const struct known_ids *known = &w->faithful_ids[stream];
+    if (known->count == 0 || !crash_oracle_may_skip(w->oracle, stream)) return;
+    struct oracle_id id = known->ids[world_pick(w, (uint32_t)known->count)];
+    if (oracle_id_compare(id, crash_oracle_position(w->oracle, stream)) <= 0) return;
+    crash_oracle_invoke_skip(w->oracle, client_of(w, a), stream, id);
+    machine_send(&w->machine, a->link, "XGROUP SETID s%u g %" PRIu64 "-%" PRIu64, stream, id.ms,
+                 id.sequence);
+    world_sent(w, a, SENT_OTHER)->rule = RULE_ACCEPTED;
 }
 
-static void send_acknowledge(struct world *w, struct actor *a)
+/* Up to 'count_max' pending entries of whomever, that no request on its way concerns. */
+static size_t pick_pending(struct world *w, uint32_t stream, struct oracle_id *ids,
+                           size_t count_max)
+{
+    const struct known_ids *known = &w->faithful_ids[stream];
+    struct oracle_id from = {0, 0};
+    if (known->count > 0 && world_chance(w, 2))
+        from = known->ids[world_pick(w, (uint32_t)known->count)];
+    return crash_oracle_pending_run(w->oracle, stream, from, ids, count_max);
+}
+
+static void send_acknowledge(struct world *w, struct actor *a, uint32_t stream)
 {
     static const char *const references[] = {"", "KEEPREF ", "DELREF ", "ACKED "};
     struct oracle_id id;
-    uint32_t stream;
-    if (!take_delivered(a, &stream, &id)) return;
+    if (pick_pending(w, stream, &id, 1) == 0) return;
     struct oracle_stream_ids which = {stream, &id, 1};
     if (world_chance(w, 2)) {
         crash_oracle_invoke_acknowledge(w->oracle, client_of(w, a), &which);
@@ -211,11 +247,10 @@ static void send_acknowledge(struct world *w, struct actor *a)
 }
 
 /* Another one's, or its own: then it is one delivery more. */
-static void send_claim(struct world *w, struct actor *a)
+static void send_claim(struct world *w, struct actor *a, uint32_t stream)
 {
     struct oracle_id id;
-    uint32_t stream;
-    if (!take_delivered(&w->actors[world_pick(w, FAITHFUL_COUNT)], &stream, &id)) return;
+    if (pick_pending(w, stream, &id, 1) == 0) return;
     crash_oracle_invoke_claim(w->oracle, client_of(w, a),
                               &(struct oracle_stream_ids){stream, &id, 1});
     machine_send(&w->machine, a->link, "XCLAIM s%u g c%u 0 %" PRIu64 "-%" PRIu64, stream,
@@ -223,19 +258,52 @@ static void send_claim(struct world *w, struct actor *a)
     world_sent(w, a, SENT_CLAIM)->place = stream;
 }
 
-static void send_release(struct world *w, struct actor *a)
+/* Several, if it is sure that nothing else is between them. */
+static void send_autoclaim(struct world *w, struct actor *a, uint32_t stream)
+{
+    struct oracle_id ids[AUTOCLAIM_MAX];
+    size_t count_max = crash_oracle_may_skip(w->oracle, stream) ? AUTOCLAIM_MAX : 1;
+    size_t count = pick_pending(w, stream, ids, count_max);
+    if (count == 0) return;
+    crash_oracle_invoke_claim(w->oracle, client_of(w, a),
+                              &(struct oracle_stream_ids){stream, ids, count});
+    machine_send(&w->machine, a->link, "XAUTOCLAIM s%u g c%u 0 %" PRIu64 "-%" PRIu64 " COUNT %zu",
+                 stream, client_of(w, a), ids[0].ms, ids[0].sequence, count);
+    world_sent(w, a, SENT_AUTOCLAIM)->place = stream;
+}
+
+static void send_release(struct world *w, struct actor *a, uint32_t stream)
 {
     struct oracle_id id;
-    uint32_t stream;
-    if (!take_delivered(a, &stream, &id)) return;
+    if (pick_pending(w, stream, &id, 1) == 0) return;
     crash_oracle_invoke_release(w->oracle, client_of(w, a),
                                 &(struct oracle_stream_ids){stream, &id, 1});
     machine_send(&w->machine, a->link, "XNACK s%u g FAIL IDS 1 %" PRIu64 "-%" PRIu64, stream, id.ms,
                  id.sequence);
-    struct sent *sent = world_sent(w, a, SENT_RELEASE);
-    sent->rule = RULE_POSITIVE;
-    sent->place = stream;
-    sent->id = id;
+    world_sent(w, a, SENT_OTHER)->rule = RULE_POSITIVE;
+}
+
+static void send_dereference(struct world *w, struct actor *a, uint32_t stream)
+{
+    struct oracle_id id;
+    if (pick_pending(w, stream, &id, 1) == 0) return;
+    crash_oracle_invoke_dereference(w->oracle, client_of(w, a), stream, id);
+    machine_send(&w->machine, a->link, "XDELEX s%u DELREF IDS 1 %" PRIu64 "-%" PRIu64, stream,
+                 id.ms, id.sequence);
+    world_sent(w, a, SENT_DEREFERENCE)->place = stream;
+}
+
+/* XDEL; XDELEX ACKED where it does the same. */
+static void send_delete(struct world *w, struct actor *a, uint32_t stream, struct oracle_id id)
+{
+    static const char *const words[] = {"XDEL s%u %" PRIu64 "-%" PRIu64,
+                                        "XDELEX s%u KEEPREF IDS 1 %" PRIu64 "-%" PRIu64,
+                                        "XDELEX s%u ACKED IDS 1 %" PRIu64 "-%" PRIu64};
+    bool is_done = crash_oracle_is_done(w->oracle, stream, id);
+    crash_oracle_invoke_remove(w->oracle, client_of(w, a),
+                               &(struct oracle_stream_ids){stream, &id, 1});
+    machine_send(&w->machine, a->link, words[world_pick(w, is_done ? 3 : 2)], stream, id.ms,
+                 id.sequence);
 }
 
 static void send_removal(struct world *w, struct actor *a, uint32_t stream)
@@ -244,12 +312,7 @@ static void send_removal(struct world *w, struct actor *a, uint32_t stream)
     if (known->count == 0) return;
     struct oracle_id id = known->ids[world_pick(w, (uint32_t)known->count)];
     if (world_chance(w, 2)) {
-        struct oracle_stream_ids which = {stream, &id, 1};
-        crash_oracle_invoke_remove(w->oracle, client_of(w, a), &which);
-        machine_send(&w->machine, a->link,
-                     world_chance(w, 2) ? "XDEL s%u %" PRIu64 "-%" PRIu64
-                                        : "XDELEX s%u KEEPREF IDS 1 %" PRIu64 "-%" PRIu64,
-                     stream, id.ms, id.sequence);
+        send_delete(w, a, stream, id);
     } else {
         crash_oracle_invoke_trim(w->oracle, client_of(w, a), stream, id);
         machine_send(&w->machine, a->link, "XTRIM s%u MINID %" PRIu64 "-%" PRIu64, stream, id.ms,
@@ -278,13 +341,19 @@ static void send_look(struct world *w, struct actor *a, uint32_t stream)
 void traffic_send(struct world *w, struct actor *a)
 {
     uint32_t stream = world_pick(w, FAITHFUL_STREAMS);
-    switch (world_pick(w, 17)) {
+    switch (world_pick(w, 20)) {
+    case 19:
+        if (world_chance(w, SKIP_ONE_IN)) send_skip(w, a, stream);
+        else send_outbox(w, a, stream);
+        break;
+    case 18: send_dereference(w, a, stream); break;
+    case 17: send_autoclaim(w, a, stream); break;
     case 16: send_new_message(w, a, stream); break;
     case 15:
         if (world_chance(w, RAISE_ONE_IN)) send_raise(w, a, stream);
         break;
-    case 14: send_release(w, a); break;
-    case 13: send_claim(w, a); break;
+    case 14: send_release(w, a, stream); break;
+    case 13: send_claim(w, a, stream); break;
     case 12: send_transaction(w, a); break;
     case 0:
     case 1: send_set(w, a); break;
@@ -294,7 +363,7 @@ void traffic_send(struct world *w, struct actor *a)
     case 5:
     case 6: send_add(w, a, stream); break;
     case 7: send_group_read(w, a, stream); break;
-    case 8: send_acknowledge(w, a); break;
+    case 8: send_acknowledge(w, a, stream); break;
     case 9: send_removal(w, a, stream); break;
     default: send_look(w, a, stream); break;
     }
@@ -318,7 +387,6 @@ void traffic_create(struct world *w)
 void traffic_connect(struct world *w, struct actor *a)
 {
     machine_connect(&w->machine, a->link);
-    a->delivered_count = 0;
     send_message_again(w, a);
     if (!world_chance(w, 2)) return;
     machine_send(&w->machine, a->link, "HELLO 3");
@@ -362,28 +430,27 @@ static void take_entries(struct slice in, struct entry_list *list)
     CHECK(in.size == 0);
 }
 
-/* The answer of XCLAIM. */
-static void take_claimed(struct slice in, struct entry_list *list)
+/* The answer of XCLAIM, and the middle of that of XAUTOCLAIM. */
+static void take_claimed(struct slice *in, struct entry_list *list)
 {
     struct answer item;
     list->count = 0;
-    CHECK(answer_take(&in, &item) && item.kind == ANSWER_ARRAY);
+    CHECK(answer_take(in, &item) && item.kind == ANSWER_ARRAY);
     CHECK(item.integer <= ANSWERED_ENTRIES_MAX);
     size_t count = (size_t)item.integer;
-    for (; list->count < count; list->count++) take_entry(&in, &list->entries[list->count]);
-    CHECK(in.size == 0);
+    for (; list->count < count; list->count++) take_entry(in, &list->entries[list->count]);
 }
 
-static void give_delivered(struct actor *a, uint32_t stream, struct oracle_id id)
+/* Where to go on, what was claimed, what was not there any more. */
+static void take_autoclaimed(struct slice *in, struct entry_list *list)
 {
-    if (a->delivered_count == KNOWN_IDS_MAX) return;
-    a->delivered[a->delivered_count] = id;
-    a->delivered_stream[a->delivered_count++] = stream;
-}
-
-static void remember_delivered(struct actor *a, uint32_t stream, const struct entry_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) give_delivered(a, stream, list->entries[i].id);
+    struct answer item;
+    CHECK(answer_take(in, &item) && item.kind == ANSWER_ARRAY && item.integer == 3);
+    CHECK(answer_take(in, &item) && item.kind == ANSWER_BULK);
+    take_claimed(in, list);
+    CHECK(answer_take(in, &item) && item.kind == ANSWER_ARRAY);
+    for (int64_t gone = item.integer; gone > 0; gone--)
+        CHECK(answer_take(in, &item) && item.kind == ANSWER_BULK);
 }
 
 /* A value that its key has only once. Another one (null, a number) may have been read long before
@@ -417,23 +484,31 @@ void traffic_answered(struct world *w, struct actor *a, const struct sent *sent,
         answer.has_integer = item.kind == ANSWER_INTEGER;
         answer.integer = item.integer;
         break;
+    case SENT_OUTBOX: /* an array of OK and the ID */
     case SENT_ADD:
+        if (sent->kind == SENT_OUTBOX) CHECK(answer_take(&in, &item) && answer_take(&in, &item));
         CHECK(world_parse_id(item.text, &answer.id));
         world_remember_id(&w->faithful_ids[sent->place], answer.id);
         break;
     case SENT_GROUP_READ:
         take_entries(reply, &list);
-        remember_delivered(a, sent->place, &list);
         answer.entries = list.entries;
         answer.entry_count = list.count;
         break;
     case SENT_CLAIM:
-        take_claimed(reply, &list);
-        remember_delivered(a, sent->place, &list);
+    case SENT_AUTOCLAIM:
+        in = reply;
+        if (sent->kind == SENT_CLAIM) take_claimed(&in, &list);
+        else take_autoclaimed(&in, &list);
+        CHECK(in.size == 0);
         answer.entries = list.entries;
         answer.entry_count = list.count;
         break;
-    case SENT_RELEASE: give_delivered(a, sent->place, sent->id); break;
+    case SENT_DEREFERENCE: /* an array of one */
+        CHECK(item.kind == ANSWER_ARRAY && item.integer == 1 && answer_take(&in, &item));
+        CHECK(item.kind == ANSWER_INTEGER);
+        answer.integer = item.integer;
+        break;
     case SENT_OTHER: break;
     }
     crash_oracle_answered(w->oracle, client_of(w, a), &answer);
@@ -441,8 +516,22 @@ void traffic_answered(struct world *w, struct actor *a, const struct sent *sent,
 
 static bool is_operation(const struct sent *sent)
 {
-    return sent->kind == SENT_WRITES || sent->kind == SENT_ADD || sent->kind == SENT_GROUP_READ ||
-           sent->kind == SENT_CLAIM || sent->kind == SENT_RELEASE || sent->kind == SENT_OTHER;
+    switch (sent->kind) {
+    case SENT_SETUP:
+    case SENT_GET:
+    case SENT_READ:
+    case SENT_WILD: return false;
+    case SENT_WRITES:
+    case SENT_ADD:
+    case SENT_GROUP_READ:
+    case SENT_CLAIM:
+    case SENT_AUTOCLAIM:
+    case SENT_DEREFERENCE:
+    case SENT_OUTBOX:
+    case SENT_OTHER: return true;
+    }
+    CHECK(false);
+    return false;
 }
 
 /* A full disk refuses a write between writes that happen. Its error may reach the client after a

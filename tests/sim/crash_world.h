@@ -51,7 +51,9 @@ enum sent_kind {
     SENT_GROUP_READ,
     SENT_READ,
     SENT_CLAIM,
-    SENT_RELEASE, /* of 'id' */
+    SENT_AUTOCLAIM,
+    SENT_DEREFERENCE, /* XDELEX DELREF of one ID */
+    SENT_OUTBOX,      /* EXEC of a SET and an XADD */
     SENT_OTHER,
     SENT_WILD
 };
@@ -61,8 +63,7 @@ struct sent {
     enum sent_kind kind;
     enum answer_rule rule;
     uint32_t place; /* the key of a GET; the stream of what concerns one */
-    struct oracle_id id;
-    bool looks; /* WILD: the answer shows 'place' as it was */
+    bool looks;     /* WILD: the answer shows 'place' as it was */
     bool executed;
     bool refused;   /* the oracle knows */
     lsn_t tick_lsn; /* where the log stood at the end of the tick that executed it */
@@ -75,10 +76,6 @@ struct actor {
     size_t sent_count;
     uint64_t taken;    /* requests of this connection that were answered */
     uint64_t executed; /* and those that were executed */
-    /* Pending entries that nobody else and no request on its way will name. */
-    struct oracle_id delivered[KNOWN_IDS_MAX];
-    uint32_t delivered_stream[KNOWN_IDS_MAX];
-    size_t delivered_count;
 };
 
 struct known_ids {
