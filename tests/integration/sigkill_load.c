@@ -1,5 +1,7 @@
 #include "sigkill_load.h"
 
+#include "sigkill_command.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -14,14 +16,7 @@
 
 #include <cmocka.h>
 
-enum {
-    ARGUMENTS_MAX = 64,
-    VALUE_MAX = 100 * 1024,
-    TEXT_KEYS = 8, /* of each writer's keys; the others are counters */
-    FIELDS_MAX = 5,
-    TIMEOUT_S = 60,
-    READ_COUNT_MAX = 50,
-};
+enum { TIMEOUT_S = 60 };
 
 /* xorshift64*: the same seed gives the same clients, although not the same moment of the kill. */
 uint64_t load_random(struct load *load, uint64_t below)
@@ -53,6 +48,7 @@ static void expect_ok(redisContext *context, const char *command)
 void load_init(struct load *load, struct server_process *server, uint64_t seed)
 {
     *load = (struct load){.server = server, .random = seed | 1};
+    load->has_new_commands = !server_process_is_redis();
     load->oracle = crash_oracle_create(LOAD_CLIENTS);
     for (uint32_t i = 0; i < LOAD_KEYS; i++)
         assert_int_equal(crash_oracle_add_key(load->oracle, i / LOAD_KEYS_EACH), i);
@@ -74,288 +70,38 @@ void load_deinit(struct load *load)
 
 /* --- Requests. ------------------------------------------------------------------------------- */
 
-/* The arguments of one command; short texts live in 'text'. */
-struct command {
-    const char *values[ARGUMENTS_MAX];
-    size_t sizes[ARGUMENTS_MAX];
-    int count;
-    char text[ARGUMENTS_MAX * 48];
-    size_t text_size;
-};
-
-static void add_bytes(struct command *command, const char *bytes, size_t size)
-{
-    assert_true(command->count < ARGUMENTS_MAX);
-    command->values[command->count] = bytes;
-    command->sizes[command->count++] = size;
-}
-
-static void add_text(struct command *command, const char *format, ...)
-{
-    char *place = command->text + command->text_size;
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vsnprintf(place, sizeof command->text - command->text_size, format, arguments);
-    va_end(arguments);
-    assert_true(size >= 0 && command->text_size + (size_t)size < sizeof command->text);
-    command->text_size += (size_t)size + 1;
-    add_bytes(command, place, (size_t)size);
-}
-
-static void send_command(struct load_connection *connection, struct command *command,
-                         struct load_request request)
-{
-    assert_true(connection->request_count < LOAD_BATCH_MAX);
-    connection->requests[connection->request_count++] = request;
-    redisAppendCommandArgv(connection->context, command->count, command->values, command->sizes);
-}
-
-static size_t random_size(struct load *load)
-{
-    uint64_t kind = load_random(load, 200);
-    if (kind == 0) return 20000 + load_random(load, VALUE_MAX - 20000);
-    if (kind < 10) return 1000 + load_random(load, 4000);
-    return 1 + load_random(load, 60);
-}
-
-/* Bytes that no other call gives, also binary ones. 'buffer' holds VALUE_MAX. */
-static struct slice random_bytes(struct load *load, char *buffer, size_t size)
-{
-    int head = snprintf(buffer, 32, "%" PRIu64 ":", load->sequence++);
-    if (size < (size_t)head) size = (size_t)head;
-    for (size_t i = (size_t)head; i < size; i++)
-        buffer[i] = (char)(load->sequence * 131 + i * (i >> 3));
-    return (struct slice){buffer, size};
-}
-
-static void write_text(struct load *load, uint32_t writer, char *buffer)
-{
-    uint32_t key = writer * LOAD_KEYS_EACH + (uint32_t)load_random(load, TEXT_KEYS);
-    char name[32];
-    struct command command = {0};
-    struct oracle_write write = {.key = key};
-    struct load_request request = {LOAD_WRITE_INTEGER, key};
-    load_key_name(key, name);
-    uint64_t kind = load_random(load, 10);
-    if (kind == 0) {
-        write.kind = ORACLE_DELETE;
-        add_text(&command, "DEL");
-        add_text(&command, "%s", name);
-    } else if (kind < 4) {
-        write.kind = ORACLE_APPEND;
-        write.value = random_bytes(load, buffer, 1 + load_random(load, 40));
-        add_text(&command, "APPEND");
-        add_text(&command, "%s", name);
-        add_bytes(&command, write.value.data, write.value.size);
-    } else {
-        write.kind = ORACLE_SET;
-        write.value = random_bytes(load, buffer, random_size(load));
-        request.kind = LOAD_WRITE;
-        add_text(&command, "SET");
-        add_text(&command, "%s", name);
-        add_bytes(&command, write.value.data, write.value.size);
-    }
-    crash_oracle_invoke_writes(load->oracle, writer, &write, 1);
-    send_command(&load->connections[writer], &command, request);
-}
-
-static void write_number(struct load *load, uint32_t writer)
-{
-    uint32_t key = writer * LOAD_KEYS_EACH + TEXT_KEYS +
-                   (uint32_t)load_random(load, LOAD_KEYS_EACH - TEXT_KEYS);
-    char name[32];
-    struct command command = {0};
-    struct oracle_write write = {ORACLE_INCREMENT, key, SLICE(""),
-                                 (int64_t)load_random(load, 2000) - 500};
-    if (load_random(load, 20) == 0) write.kind = ORACLE_DELETE;
-    load_key_name(key, name);
-    add_text(&command, write.kind == ORACLE_DELETE ? "DEL" : "INCRBY");
-    add_text(&command, "%s", name);
-    if (write.kind == ORACLE_INCREMENT) add_text(&command, "%" PRId64, write.delta);
-    crash_oracle_invoke_writes(load->oracle, writer, &write, 1);
-    send_command(&load->connections[writer], &command,
-                 (struct load_request){LOAD_WRITE_INTEGER, key});
-}
-
-/* MSET of neighbouring keys: atomic. */
-static void write_several(struct load *load, uint32_t writer, char *buffer)
-{
-    char name[32];
-    struct command command = {0};
-    struct oracle_write writes[4];
-    uint32_t first = writer * LOAD_KEYS_EACH + (uint32_t)load_random(load, TEXT_KEYS - 4);
-    add_text(&command, "MSET");
-    for (uint32_t i = 0; i < 4; i++) {
-        writes[i] = (struct oracle_write){ORACLE_SET, first + i,
-                                          random_bytes(load, buffer + (size_t)i * 64, 40), 0};
-        load_key_name(first + i, name);
-        add_text(&command, "%s", name);
-        add_bytes(&command, writes[i].value.data, writes[i].value.size);
-    }
-    crash_oracle_invoke_writes(load->oracle, writer, writes, 4);
-    send_command(&load->connections[writer], &command, (struct load_request){LOAD_WRITE, first});
-}
-
-static void send_write(struct load *load, uint32_t writer, char *buffer)
-{
-    switch (load_random(load, 8)) {
-    case 0: write_several(load, writer, buffer); break;
-    case 1:
-    case 2: write_number(load, writer); break;
-    default: write_text(load, writer, buffer); break;
-    }
-}
-
-static void send_add(struct load *load, uint32_t client, char *buffer)
-{
-    static char payload[VALUE_MAX * 2];
-    uint32_t stream = (uint32_t)load_random(load, LOAD_STREAMS);
-    uint64_t fields = 2 + load_random(load, FIELDS_MAX - 1);
-    size_t size = 0, used = 0;
-    struct command command = {0};
-    add_text(&command, "XADD");
-    add_text(&command, "%s", LOAD_STREAM_NAMES[stream]);
-    add_text(&command, "*");
-    for (uint64_t i = 0; i < fields; i++) {
-        size_t wanted = i == 0 ? random_size(load) / 4 : load_random(load, 30);
-        struct slice value = random_bytes(load, buffer + used, wanted);
-        used += value.size;
-        add_text(&command, "field%" PRIu64, load_random(load, 3) == 0 ? load->sequence : i);
-        add_bytes(&command, value.data, value.size);
-    }
-    for (int i = 3; i < command.count; i++)
-        size = load_encode_part(payload, size, command.values[i], command.sizes[i]);
-    crash_oracle_invoke_add(load->oracle, client, stream, (struct slice){payload, size});
-    send_command(&load->connections[client], &command, (struct load_request){LOAD_ADD, stream});
-}
-
-static void add_ids(struct command *command, const struct oracle_id *ids, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        add_text(command, "%" PRIu64 "-%" PRIu64, ids[i].ms, ids[i].sequence);
-}
-
-/* Takes 'count' IDs out of 'from', the oldest or any. */
-static void take_ids(struct load *load, struct load_ids *from, struct oracle_id *ids, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        size_t place = load_random(load, 4) == 0 ? load_random(load, from->count) : 0;
-        ids[i] = from->ids[place];
-        from->count--;
-        memmove(&from->ids[place], &from->ids[place + 1], (from->count - place) * sizeof *ids);
-    }
-}
-
-void load_remember_id(struct load_ids *into, struct oracle_id id)
-{
-    if (into->count < LOAD_RECENT_IDS) into->ids[into->count++] = id;
-}
-
-/* XDEL of some of its own entries, or XTRIM up to one of them. */
-static void send_removal(struct load *load, uint32_t producer)
-{
-    uint32_t client = LOAD_WRITERS + producer;
-    struct load_ids *added = &load->added[producer];
-    struct oracle_id ids[4];
-    struct command command = {0};
-    size_t count = 1 + load_random(load, 4);
-    if (added->count < 64) return;
-    bool trims = load_random(load, 4) == 0;
-    if (trims) {
-        size_t gone = load_random(load, 32);
-        memmove(added->ids, added->ids + gone, (added->count - gone) * sizeof *added->ids);
-        added->count -= gone;
-        crash_oracle_invoke_trim(load->oracle, client, 1, added->ids[0]);
-        add_text(&command, "XTRIM");
-        add_text(&command, "%s", LOAD_STREAM_NAMES[1]);
-        add_text(&command, "MINID");
-        add_text(&command, "=");
-        add_ids(&command, added->ids, 1);
-    } else {
-        take_ids(load, added, ids, count);
-        crash_oracle_invoke_remove(load->oracle, client,
-                                   &(struct oracle_stream_ids){1, ids, count});
-        add_text(&command, "XDEL");
-        add_text(&command, "%s", LOAD_STREAM_NAMES[1]);
-        add_ids(&command, ids, count);
-    }
-    send_command(&load->connections[client], &command, (struct load_request){LOAD_CHANGE, 1});
-}
-
-static void send_group_requests(struct load *load, uint32_t consumer)
-{
-    uint32_t client = LOAD_WRITERS + LOAD_PRODUCERS + consumer;
-    struct load_connection *connection = &load->connections[client];
-    struct load_ids *waiting = &load->to_acknowledge[consumer];
-    struct oracle_id ids[16];
-    while (waiting->count > 32 || (waiting->count > 0 && load_random(load, 3) > 0)) {
-        struct command command = {0};
-        size_t count = 1 + load_random(load, waiting->count < 16 ? waiting->count : 16);
-        take_ids(load, waiting, ids, count);
-        crash_oracle_invoke_acknowledge(load->oracle, client,
-                                        &(struct oracle_stream_ids){consumer, ids, count});
-        add_text(&command, "XACK");
-        add_text(&command, "%s", LOAD_STREAM_NAMES[consumer]);
-        add_text(&command, "%s", LOAD_GROUP_NAME);
-        add_ids(&command, ids, count);
-        send_command(connection, &command, (struct load_request){LOAD_CHANGE, consumer});
-        if (connection->request_count > LOAD_BATCH_MAX / 2) break;
-    }
-    size_t count = 1 + load_random(load, READ_COUNT_MAX);
-    struct command command = {0};
-    const char *const words[] = {"XREADGROUP", "GROUP", LOAD_GROUP_NAME};
-    for (size_t i = 0; i < 3; i++) add_text(&command, "%s", words[i]);
-    add_text(&command, "consumer%u", client);
-    add_text(&command, "COUNT");
-    add_text(&command, "%zu", count);
-    add_text(&command, "STREAMS");
-    add_text(&command, "%s", LOAD_STREAM_NAMES[consumer]);
-    add_text(&command, ">");
-    crash_oracle_invoke_read(load->oracle, client, consumer, count);
-    send_command(connection, &command, (struct load_request){LOAD_GROUP_READ, consumer});
-}
-
 static void send_peek(struct load *load)
 {
     struct command command = {0};
-    char name[32];
     struct load_request request = {LOAD_PEEK_VALUE, (uint32_t)load_random(load, LOAD_KEYS)};
     if (load_random(load, 2) == 0) {
+        char name[32];
         load_key_name(request.index, name);
-        add_text(&command, "GET");
-        add_text(&command, "%s", name);
+        command_words(&command, "GET %s", name);
     } else {
         request =
             (struct load_request){LOAD_PEEK_ENTRIES, (uint32_t)load_random(load, LOAD_STREAMS)};
-        add_text(&command, "XREVRANGE");
-        add_text(&command, "%s", LOAD_STREAM_NAMES[request.index]);
-        add_text(&command, "+");
-        add_text(&command, "-");
-        add_text(&command, "COUNT");
-        add_text(&command, "5");
+        command_words(&command, "XREVRANGE %s + - COUNT 5", LOAD_STREAM_NAMES[request.index]);
     }
-    send_command(&load->connections[LOAD_CLIENTS], &command, request);
+    command_send(&load->connections[LOAD_CLIENTS], &command, request);
 }
 
-/* A batch of the connection's own kind. The first of each kind sends one command at a time. */
+/* A batch of the connection's own kind. The first of each kind sends one request at a time. */
 static void send_batch(struct load *load, uint32_t index)
 {
-    static char buffer[VALUE_MAX * (FIELDS_MAX + 1)];
-    static const uint64_t depths[] = {1, 8, 32, LOAD_BATCH_MAX};
+    static char buffer[LOAD_BUFFER_BYTES];
+    static const uint64_t depths[] = {1, 8, 32, LOAD_DEPTH_MAX};
     struct load_connection *connection = &load->connections[index];
     connection->request_count = connection->answer_count = 0;
     uint64_t depth = depths[index < LOAD_WRITERS ? index % 4 : (index - LOAD_WRITERS) % 3];
-    depth = 1 + load_random(load, depth);
+    bool consumes = index >= LOAD_WRITERS + LOAD_PRODUCERS && index < LOAD_CLIENTS;
+    depth = consumes ? 1 : 1 + load_random(load, depth);
     for (uint64_t i = 0; i < depth; i++) {
-        if (index < LOAD_WRITERS) send_write(load, index, buffer);
-        else if (index < LOAD_WRITERS + LOAD_PRODUCERS && load_random(load, 12) == 0 &&
-                 i + 1 < depth)
-            send_removal(load, index - LOAD_WRITERS);
-        else if (index < LOAD_WRITERS + LOAD_PRODUCERS) send_add(load, index, buffer);
-        else if (index == LOAD_CLIENTS) send_peek(load);
+        if (index < LOAD_WRITERS) load_send_write(load, index, buffer);
+        else if (index < LOAD_WRITERS + LOAD_PRODUCERS) load_send_produce(load, index, buffer);
+        else if (consumes) load_send_consume(load, index);
+        else send_peek(load);
     }
-    if (index >= LOAD_WRITERS + LOAD_PRODUCERS && index < LOAD_CLIENTS)
-        send_group_requests(load, index - LOAD_WRITERS - LOAD_PRODUCERS);
     /* A server that was killed under us is found out by the next read. */
     for (int done = 0; !done && redisBufferWrite(connection->context, &done) == REDIS_OK;) {
     }
@@ -363,19 +109,20 @@ static void send_batch(struct load *load, uint32_t index)
 
 /* --- Answers. -------------------------------------------------------------------------------- */
 
-static void take_group_read(struct load *load, uint32_t index, const redisReply *reply)
+/* The part of the answer that has entries; NULL if it gives none. */
+static const redisReply *find_entries(const redisReply *reply, enum load_request_kind kind)
 {
-    uint32_t consumer = index - LOAD_WRITERS - LOAD_PRODUCERS;
+    if (kind == LOAD_CLAIM) return reply;
+    if (kind == LOAD_AUTOCLAIM) return reply->element[1];
+    return reply->type == REDIS_REPLY_ARRAY ? reply->element[0]->element[1] : NULL;
+}
+
+static void take_entries(struct load *load, uint32_t index, const redisReply *part)
+{
     struct load_entries entries = {0};
-    struct oracle_answer answer = {0};
-    if (reply->type == REDIS_REPLY_ARRAY) {
-        entries = load_parse_entries(reply->element[0]->element[1]);
-        answer.entries = entries.items;
-        answer.entry_count = entries.count;
-    }
+    if (part != NULL) entries = load_parse_entries(part);
+    struct oracle_answer answer = {.entries = entries.items, .entry_count = entries.count};
     crash_oracle_answered(load->oracle, index, &answer);
-    for (size_t i = 0; i < entries.count; i++)
-        load_remember_id(&load->to_acknowledge[consumer], entries.items[i].id);
     load_free_entries(&entries);
 }
 
@@ -385,7 +132,7 @@ static void take_peek(struct load *load, const struct load_request *request,
     if (request->kind == LOAD_PEEK_VALUE) {
         /* The answer may be older than what is acknowledged by now. Only a text tells of which
          * write it is; a number, or that nothing is there, may come again. */
-        bool is_text = request->index % LOAD_KEYS_EACH < TEXT_KEYS;
+        bool is_text = request->index % LOAD_KEYS_EACH < LOAD_TEXT_KEYS;
         if (!is_text || reply->type != REDIS_REPLY_STRING) return;
         crash_oracle_saw_value(load->oracle, request->index, true,
                                (struct slice){reply->str, reply->len});
@@ -397,22 +144,46 @@ static void take_peek(struct load *load, const struct load_request *request,
     load_free_entries(&entries);
 }
 
+/* The answer of XADD, alone or as the second command of a transaction. */
+static struct oracle_id take_added(struct load *load, uint32_t index, uint32_t stream,
+                                   const redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_ARRAY) reply = reply->element[0];
+    struct oracle_id id = load_parse_id(reply);
+    struct load_ids *added = &load->added[index - LOAD_WRITERS];
+    /* A message that is sent again gives an ID that is older. */
+    bool is_newest = added->count == 0 || oracle_id_compare(added->ids[added->count - 1], id) < 0;
+    if (stream == 1 && is_newest && added->count < LOAD_RECENT_IDS) added->ids[added->count++] = id;
+    return id;
+}
+
+static void expect_no_error(const redisReply *reply, uint32_t index, enum load_request_kind kind)
+{
+    if (reply->type == REDIS_REPLY_ERROR)
+        fail_msg("connection %u, request kind %d: %s", index, (int)kind, reply->str);
+    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++)
+        if (reply->element[i]->type == REDIS_REPLY_ERROR)
+            fail_msg("connection %u, part %zu of request kind %d: %s", index, i, (int)kind,
+                     reply->element[i]->str);
+}
+
 static void take_answer(struct load *load, uint32_t index, const redisReply *reply)
 {
     struct load_connection *connection = &load->connections[index];
     assert_true(connection->answer_count < connection->request_count);
     const struct load_request *request = &connection->requests[connection->answer_count++];
-    struct oracle_answer answer = {.is_error = reply->type == REDIS_REPLY_ERROR};
-    if (answer.is_error)
-        fail_msg("connection %u, request kind %d: %s", index, (int)request->kind, reply->str);
+    struct oracle_answer answer = {0};
+    expect_no_error(reply, index, request->kind);
     switch (request->kind) {
-    case LOAD_GROUP_READ: take_group_read(load, index, reply); return;
+    case LOAD_QUEUED: return;
+    case LOAD_GROUP_READ:
+    case LOAD_CLAIM:
+    case LOAD_AUTOCLAIM: take_entries(load, index, find_entries(reply, request->kind)); return;
     case LOAD_PEEK_VALUE:
     case LOAD_PEEK_ENTRIES: take_peek(load, request, reply); return;
     case LOAD_ADD:
-        answer.id = load_parse_id(reply);
-        if (request->index == 1) load_remember_id(&load->added[index - LOAD_WRITERS], answer.id);
-        break;
+    case LOAD_OUTBOX: answer.id = take_added(load, index, request->index, reply); break;
+    case LOAD_DEREFERENCE: answer.integer = reply->element[0]->integer; break;
     case LOAD_WRITE_INTEGER:
         answer.has_integer = true;
         answer.integer = reply->integer;

@@ -114,21 +114,20 @@ static size_t show_values(struct load *load, redisContext *context)
     return count;
 }
 
-/* All pending entries; the consumer's list of what it must acknowledge is made anew from them. */
-static struct oracle_pending *parse_pending(struct load *load, const redisReply *reply)
+/* No client of ours, but somebody. */
+#define STRANGER (ORACLE_NOBODY - 1)
+
+static struct oracle_pending *parse_pending(const redisReply *reply)
 {
     struct oracle_pending *pending = calloc(reply->elements + 1, sizeof *pending);
     assert_non_null(pending);
     for (size_t i = 0; i < reply->elements; i++) {
         redisReply *const *row = reply->element[i]->element;
-        unsigned client = UINT32_MAX;
+        uint32_t client = row[1]->len == 0 ? ORACLE_NOBODY : STRANGER;
         if (strncmp(row[1]->str, "consumer", 8) == 0)
-            client = (unsigned)strtoul(row[1]->str + 8, NULL, 10);
+            client = (uint32_t)strtoul(row[1]->str + 8, NULL, 10);
         pending[i] =
             (struct oracle_pending){load_parse_id(row[0]), client, (uint64_t)row[3]->integer};
-        uint32_t consumer = client - LOAD_WRITERS - LOAD_PRODUCERS;
-        if (consumer < LOAD_CONSUMERS)
-            load_remember_id(&load->to_acknowledge[consumer], pending[i].id);
     }
     return pending;
 }
@@ -143,8 +142,7 @@ static void show_stream(struct load *load, redisContext *context, uint32_t strea
     redisReply *rows =
         ask(context, REDIS_REPLY_ARRAY, "XPENDING %s %s - + 1000000", name, LOAD_GROUP_NAME);
     struct load_entries entries = load_parse_entries(range);
-    load->to_acknowledge[stream].count = 0;
-    struct oracle_pending *pending = parse_pending(load, rows);
+    struct oracle_pending *pending = parse_pending(rows);
     shown.entries = entries.items;
     shown.entry_count = entries.count;
     shown.length = (uint64_t)integer_field(facts, "length");

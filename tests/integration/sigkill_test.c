@@ -116,6 +116,9 @@ static const char *const SABOTAGE[] = {
     "XACK stream:kept group %s",
     "XCLAIM stream:kept group somebody 0 %s",
     "XGROUP SETID stream:kept group 0",
+    "XAUTOCLAIM stream:kept group somebody 0 0 COUNT 1",
+    "XSETID stream:kept 99999999999999-0",
+    "XDELEX stream:kept DELREF IDS 1 %s",
 };
 
 /* The first pending entry of the first stream, as text; false if there is none. */
