@@ -40,6 +40,9 @@ struct fault_page {
     int32_t error;                     /* errno, or FAULT_SHORT: half of a write succeeds */
     uint32_t fired;                    /* how often it struck */
     uint32_t on_segment;               /* it struck a write or sync of a log-N */
+    uint32_t on_recycled;              /* it struck a call that recycles, or on a recycled file */
+    uint32_t recycled;                 /* a log-N became a spare-N, and the names were synced */
+    uint32_t reused;                   /* and its header was written again */
     char name[FAULT_NAME_SIZE];        /* of the first file that it struck */
     uint32_t held_from;                /* > 0; 0: reads are not held */
     uint32_t held;                     /* the held_from that a read waits for */

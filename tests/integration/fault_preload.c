@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS_MAX = 1024, BLOCK_BYTES = 4096, KEPT_MAX = 256 };
+enum { DESCRIPTORS_MAX = 1024, BLOCK_BYTES = 4096, KEPT_MAX = 256, RECYCLED_MAX = 64 };
 
 struct kept { /* what stood where an unsynced write went */
     int descriptor;
@@ -31,6 +31,10 @@ struct kept { /* what stood where an unsynced write went */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fault_page *page;
 static bool looked;
+static char recycled_names[RECYCLED_MAX][FAULT_NAME_SIZE];
+static size_t recycled_count;
+static bool recycled_files[DESCRIPTORS_MAX]; /* open ones, whatever they are called by now */
+static __thread bool has_recycled;           /* this thread, since its last sync of names */
 static bool tracked[DESCRIPTORS_MAX];
 static struct kept kept[KEPT_MAX];
 static size_t kept_count;
@@ -72,6 +76,30 @@ static void name_of(int descriptor, char name[FAULT_NAME_SIZE])
     snprintf(name, FAULT_NAME_SIZE, "%.*s", FAULT_NAME_SIZE - 1, base != NULL ? base + 1 : path);
 }
 
+static bool is_recycled(const char *name)
+{
+    for (size_t i = 0; i < recycled_count; i++)
+        if (strcmp(recycled_names[i], name) == 0) return true;
+    return false;
+}
+
+static void note_rename(const char *from, const char *to)
+{
+    if (strncmp(from, "log-", 4) != 0 || strncmp(to, "spare-", 6) != 0) return;
+    has_recycled = true;
+    if (recycled_count == RECYCLED_MAX) return;
+    snprintf(recycled_names[recycled_count++], FAULT_NAME_SIZE, "%s", to);
+}
+
+/* Does this call make a spare of a segment, or is it on a file that was made so? */
+static bool recycles(enum fault_call call, const char *name, int descriptor)
+{
+    if (call == FAULT_RENAME) return strncmp(name, "log-", 4) == 0 || is_recycled(name);
+    if (call == FAULT_SYNC_NAMES) return has_recycled;
+    if (call == FAULT_OPEN) return is_recycled(name);
+    return descriptor >= 0 && recycled_files[descriptor];
+}
+
 /* Counts the call; true if it must fail. 'name' may be NULL: ask the descriptor. */
 static bool strikes(enum fault_call call, const char *name, int descriptor)
 {
@@ -91,6 +119,7 @@ static bool strikes(enum fault_call call, const char *name, int descriptor)
     if (p->fired == 0) memcpy(p->name, own, sizeof own);
     if ((call == FAULT_WRITE || call == FAULT_SYNC) && strncmp(own, "log-", 4) == 0)
         p->on_segment = 1;
+    if (recycles(call, own, descriptor)) p->on_recycled = 1;
     __atomic_add_fetch(&p->fired, 1, __ATOMIC_RELEASE);
     errno = p->error == FAULT_SHORT ? 0 : p->error;
     return true;
@@ -139,8 +168,10 @@ static int open_counted(const char *function, int directory, const char *name, i
     if (directory == AT_FDCWD || find_page() == NULL) return next(directory, name, flags, mode);
     pthread_mutex_lock(&lock);
     int result = strikes(FAULT_OPEN, name, -1) ? -1 : next(directory, name, flags, mode);
-    if (result >= 0 && result < DESCRIPTORS_MAX)
+    if (result >= 0 && result < DESCRIPTORS_MAX) {
         tracked[result] = strcmp(name, "lock") != 0 && (flags & O_DIRECTORY) == 0;
+        recycled_files[result] = is_recycled(name);
+    }
     pthread_mutex_unlock(&lock);
     return result;
 }
@@ -226,6 +257,7 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t size, off_t offset)
     pthread_mutex_lock(&lock);
     ssize_t result = -1;
     bool struck = strikes(FAULT_WRITE, NULL, descriptor);
+    if (!struck && offset == 0 && recycled_files[descriptor]) page->reused++;
     if (!struck || page->error == FAULT_SHORT) {
         size_t portion = struck ? size / 2 : size;
         keep_old(descriptor, offset, size);
@@ -263,6 +295,9 @@ int fsync(int descriptor)
     wait_while_stalled();
     pthread_mutex_lock(&lock);
     int result = strikes(FAULT_SYNC_NAMES, "names", -1) ? -1 : next(descriptor);
+    if (result == 0 && has_recycled && page != NULL)
+        __atomic_add_fetch(&page->recycled, 1, __ATOMIC_RELEASE);
+    has_recycled = false;
     pthread_mutex_unlock(&lock);
     return result;
 }
@@ -274,6 +309,7 @@ int renameat(int from_directory, const char *from, int to_directory, const char 
     pthread_mutex_lock(&lock);
     int result =
         strikes(FAULT_RENAME, from, -1) ? -1 : next(from_directory, from, to_directory, to);
+    if (result == 0) note_rename(from, to);
     pthread_mutex_unlock(&lock);
     return result;
 }

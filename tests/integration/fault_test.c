@@ -7,8 +7,8 @@
  * process with status 1; a full disk refuses writes with MISCONF and goes on by itself; what was
  * acknowledged is there after the next start, what was refused is not, what was neither is whole
  * or absent; and no failure ever leaves a directory that is corrupt. The trace has snapshots in
- * it, so that old segments and snapshots go; a snapshot may fail, and nothing else
- * is the matter then.
+ * it, so that an old snapshot goes and an old segment is recycled and written again; a snapshot
+ * may fail, and so may recycling, and nothing else is the matter then.
  *
  * Each point fails once with EIO; each third also with ENOSPC, for ever, and (a write) in part.
  * FAULT_STEP=1 strikes at all points in all these ways, FAULT_STEP=n at each nth. */
@@ -17,6 +17,7 @@
 #include "waiting.h"
 #include "wire.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -36,9 +37,9 @@
 
 enum {
     TRACE = 14,
-    SAVES_EACH =
-        5, /* a snapshot behind each 5th write: the third takes the first and old log away */
-    LARGE_BYTES = 300 * 1024, /* some of these fill a segment of 1 MiB */
+    SAVES_EACH = 5, /* a snapshot behind each 5th write: the third takes the first and its log */
+    RECYCLED_BEHIND = 10,     /* that third one; a large write follows, which begins a segment */
+    LARGE_BYTES = 600 * 1024, /* a segment of 1 MiB has room for one */
     SMALL_BYTES = 20,
     POINTS_MAX = 400,
     STRIDE = 3,
@@ -154,6 +155,60 @@ static bool save(struct world *w, const struct wire *wire)
     return true;
 }
 
+/* The value of a field of INFO persistence. False: the server has ended. */
+static bool ask_info(struct world *w, const struct wire *wire, const char *field, long *value)
+{
+    char line[256];
+    size_t name_size = strlen(field);
+    bool found = false;
+    if (!wire_send_text(wire, "INFO persistence\r\n") || !await_line(w, wire, line)) return false;
+    long left = strtol(line + 1, NULL, 10) + 2; /* the bulk's own CR LF */
+    while (left > 0) {
+        if (!await_line(w, wire, line)) return false;
+        left -= (long)strlen(line) + 2;
+        if (strncmp(line, field, name_size) != 0 || line[name_size] != ':') continue;
+        *value = strtol(line + name_size + 1, NULL, 10);
+        found = true;
+    }
+    if (!found) fail_msg("INFO persistence has no %s", field);
+    return true;
+}
+
+/* Files in the directory whose names begin so. */
+static long count_files(const struct server_process *server, const char *begin)
+{
+    long count = 0;
+    DIR *directory = opendir(server->directory);
+    assert_non_null(directory);
+    for (const struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
+        count += strncmp(entry->d_name, begin, strlen(begin)) == 0;
+    closedir(directory);
+    return count;
+}
+
+/* Unless something has failed: an old segment has become a spare, and the log knows. False: the
+ * server has ended. */
+static bool await_recycled(struct world *w, const struct wire *wire)
+{
+    for (int64_t end = now_ms() + LIMIT_MS; fired(w) == 0 && now_ms() < end;) {
+        long spares = 0;
+        bool recycled = __atomic_load_n(&w->page->recycled, __ATOMIC_ACQUIRE) > 0;
+        if (!ask_info(w, wire, "log_spares", &spares)) return false;
+        if (recycled && spares == count_files(&w->server, "spare-")) return true;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    if (fired(w) == 0) fail_msg("no segment was recycled");
+    return true;
+}
+
+/* Nothing has failed: the segment that was recycled is a segment again. */
+static void expect_reused(struct world *w, const struct wire *wire)
+{
+    long recycled = 0;
+    if (!ask_info(w, wire, "log_segments_recycled", &recycled) || fired(w) > 0) return;
+    if (recycled == 0 || w->page->reused == 0) fail_msg("no recycled segment was begun");
+}
+
 static void play(struct world *w)
 {
     w->broken = false;
@@ -163,8 +218,10 @@ static void play(struct world *w)
     if (wire.descriptor < 0) return;
     for (int i = 0; i < TRACE && !w->broken; i++) {
         w->outcomes[i] = write_pair(w, &wire, i);
-        w->broken = w->outcomes[i] == UNKNOWN || (i % SAVES_EACH == 0 && !save(w, &wire));
+        w->broken = w->outcomes[i] == UNKNOWN || (i % SAVES_EACH == 0 && !save(w, &wire)) ||
+                    (i == RECYCLED_BEHIND && !await_recycled(w, &wire));
     }
+    if (!w->broken) expect_reused(w, &wire);
     wire_close(&wire);
 }
 
@@ -230,8 +287,19 @@ static void expect_stopped(struct world *w, const struct point *p)
     assert_true(good);
 }
 
-/* False: no call was left to fail. */
-static bool run_point(const struct point *p, unsigned after)
+/* A segment that could not become a spare costs its space, and nothing else. */
+static void expect_only_warned(struct world *w)
+{
+    char *log = server_process_read_log(&w->server);
+    bool good = !w->broken && strstr(log, "is not needed, but cannot be recycled: ") != NULL;
+    if (!good) print_error("a segment could not be recycled; log: %s\n", log);
+    free(log);
+    assert_true(good);
+}
+
+/* False: no call was left to fail. '*on_recycled': points at which one failed that recycles a
+ * segment, or that is on a recycled one. */
+static bool run_point(const struct point *p, unsigned after, unsigned *on_recycled)
 {
     struct world w;
     world_init(&w);
@@ -239,7 +307,10 @@ static bool run_point(const struct point *p, unsigned after)
     arm(&w, p, after);
     play(&w);
     bool struck = fired(&w) > 0;
+    *on_recycled += w.page->on_recycled;
     bool fatal = w.page->on_segment != 0 && p->error != FAULT_SHORT;
+    bool is_recycling = w.page->on_recycled != 0 && strncmp(w.page->name, "spare-", 6) != 0;
+    if (is_recycling && !p->sticky && p->call >= FAULT_RENAME) expect_only_warned(&w);
     if (w.broken || fatal || w.outcomes[0] == NOT_SENT) expect_stopped(&w, p);
     else expect_writable(&w);
     disarm(&w);
@@ -320,8 +391,17 @@ static void try_call(try_point *try, void *context, enum fault_call call)
 
 static bool try_run(void *context, const struct point *p, unsigned after)
 {
-    (void)context;
-    return run_point(p, after);
+    return run_point(p, after, context);
+}
+
+/* All ways in which calls of this kind can fail; those of recycling must be among them. */
+static void try_runs(enum fault_call call)
+{
+    unsigned on_recycled = 0;
+    try_call(try_run, &on_recycled, call);
+    printf("# %s: %u points at a recycled segment\n", call_names[call], on_recycled);
+    fflush(stdout);
+    if (call != FAULT_REMOVE && step() <= 1) assert_true(on_recycled > 0);
 }
 
 struct recovery_context {
@@ -338,22 +418,22 @@ static bool try_recovery(void *context, const struct point *p, unsigned after)
 static void test_failed_writes(void **state)
 {
     (void)state;
-    try_call(try_run, NULL, FAULT_WRITE);
+    try_runs(FAULT_WRITE);
 }
 
 static void test_failed_syncs(void **state)
 {
     (void)state;
-    try_call(try_run, NULL, FAULT_SYNC);
+    try_runs(FAULT_SYNC);
 }
 
 static void test_failed_names(void **state)
 {
     (void)state;
-    try_call(try_run, NULL, FAULT_OPEN);
-    try_call(try_run, NULL, FAULT_RENAME);
-    try_call(try_run, NULL, FAULT_SYNC_NAMES);
-    try_call(try_run, NULL, FAULT_REMOVE);
+    try_runs(FAULT_OPEN);
+    try_runs(FAULT_RENAME);
+    try_runs(FAULT_SYNC_NAMES);
+    try_runs(FAULT_REMOVE);
 }
 
 /* A log of several segments whose server was killed, recovered over a disk that fails. */
