@@ -36,15 +36,28 @@ static bool is_current(const struct rewriting *r, enum config_id id, const struc
     return slice_equal(buf_slice(&v->text), config_text(r->config, id));
 }
 
+/* Words between blanks, each quoted if it must be. */
+static void append_words(struct buf *text, struct slice words)
+{
+    while (words.size > 0) {
+        const char *blank = memchr(words.data, ' ', words.size);
+        size_t size = blank == NULL ? words.size : (size_t)(blank - words.data);
+        words_append_quoted(text, (struct slice){words.data, size});
+        if (blank != NULL) buf_append_byte(text, ' ');
+        size_t gone = blank == NULL ? size : size + 1;
+        words = (struct slice){words.data + gone, words.size - gone};
+    }
+}
+
 static void append_directive(struct rewriting *r, enum config_id id)
 {
     const struct config_row *row = &config_table[id];
     struct slice value = config_text(r->config, id);
     buf_append_text(r->text, row->name);
     buf_append_byte(r->text, ' ');
-    bool bare = row->type == CONFIG_TYPE_WORDS || row->type == CONFIG_TYPE_LIMITS ||
+    bool list = row->type == CONFIG_TYPE_WORDS || row->type == CONFIG_TYPE_LIMITS ||
                 row->type == CONFIG_TYPE_SAVE || row->type == CONFIG_TYPE_PERCENTILES;
-    if (bare && value.size > 0) buf_append(r->text, value);
+    if (list && value.size > 0) append_words(r->text, value);
     else words_append_quoted(r->text, value);
     buf_append_byte(r->text, '\n');
     r->rows[id].written = true;

@@ -196,6 +196,9 @@ static void test_limits_of_values(void **state)
     assert_refused(c, "dir \"\"", "test:1: dir: argument must not be empty");
     assert_refused(c, "logfile \"a\\x00b\"",
                    "test:1: logfile: argument must not contain a NUL byte");
+    static const char blank[] = "test:1: bind: an address may be neither empty nor have blanks";
+    assert_refused(c, "bind 127.0.0.1 \"\"", blank);
+    assert_refused(c, "bind \"127.0.0.1 ::1\"", blank);
     assert_int_equal(config_number(c, CONFIG_PORT), 65535); /* as before all of them */
 }
 
@@ -492,7 +495,8 @@ static void test_rewrite_text(void **state)
 static void test_rewrite_round_trip(void **state)
 {
     struct config *c = *state;
-    read_text(c, "requirepass \"\\xff \\\" '#\"\nbind * -::*\nunixsocket \"/tmp/a b\"\nport 0\n"
+    read_text(c, "requirepass \"\\xff \\\" '#\"\nbind * \"-\\x09\\\"'\" -::*\nunixsocket \"/tmp/a "
+                 "b\"\nport 0\n"
                  "client-output-buffer-limit normal 1 2 3 replica 4 5 6\nloglevel nothing\n"
                  "unixsocketperm 0\nlogfile \"\"\nappendonly no\nmaxmemory 3gb\n"
                  "save 3600 1\nsave 300 100\nlatency-tracking-info-percentiles 50 99.9\n");

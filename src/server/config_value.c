@@ -150,6 +150,11 @@ static bool parse_words(const struct config_row *row, const struct config_words 
 {
     if (words->count > (size_t)row->maximum)
         return refuse(problem, "Too many bind addresses specified.");
+    for (size_t i = 0; i < words->count; i++) {
+        struct slice word = words->items[i];
+        if (word.size == 0 || memchr(word.data, ' ', word.size) != NULL)
+            return refuse(problem, "an address may be neither empty nor have blanks");
+    }
     struct buf joined = {0};
     for (size_t i = 0; i < words->count; i++) {
         if (i > 0) buf_append_byte(&joined, ' ');
