@@ -11,7 +11,9 @@ enum {
     STAGED_BYTES_MAX = 1024 * 1024, /* in memory while the disk is slower */
     STEP_MS = 1,
     CREDIT_MS_MAX = 20,
+    BYTE = 1000, /* in the parts that credit is counted in: a byte a second earns one in 1 ms */
 };
+#define PACE_MAX (UINT64_C(1) << 40) /* bytes a second: faster than any disk */
 
 enum phase { PHASE_IDLE, PHASE_WALKING, PHASE_WRITING, PHASE_PUBLISHING };
 
@@ -25,7 +27,7 @@ struct snapshots {
     bool failed;                    /* the file: the phase ends with its job */
     enum disk_status status;
     uint64_t bytes_per_second;
-    uint64_t credit;   /* bytes that may be encoded now */
+    int64_t credit;    /* may be encoded now; below 0: the last step put more than it was to */
     int64_t earned_ms; /* until when it was earned */
     int64_t now_ms;    /* of the last step */
     uint64_t bytes;    /* written, when the writer is gone */
@@ -107,7 +109,7 @@ bool snapshots_running(const struct snapshots *x)
 
 void snapshots_set_pace(struct snapshots *x, uint64_t bytes_per_second)
 {
-    x->bytes_per_second = bytes_per_second;
+    x->bytes_per_second = bytes_per_second < PACE_MAX ? bytes_per_second : PACE_MAX;
 }
 
 /* ---- the steps ---- */
@@ -118,9 +120,9 @@ static void earn(struct snapshots *x, int64_t now_ms)
 {
     int64_t elapsed_ms = now_ms > x->earned_ms ? now_ms - x->earned_ms : 0;
     if (elapsed_ms > CREDIT_MS_MAX) elapsed_ms = CREDIT_MS_MAX;
-    uint64_t most = x->bytes_per_second * CREDIT_MS_MAX / 1000;
-    x->credit += x->bytes_per_second * (uint64_t)elapsed_ms / 1000;
-    if (x->credit > most) x->credit = most;
+    int64_t each_ms = (int64_t)x->bytes_per_second;
+    x->credit += each_ms * elapsed_ms;
+    if (x->credit > each_ms * CREDIT_MS_MAX) x->credit = each_ms * CREDIT_MS_MAX;
     x->earned_ms = now_ms;
 }
 
@@ -135,9 +137,12 @@ static void walk(struct snapshots *x, int64_t now_ms)
     earn(x, now_ms);
     if (!may_walk(x)) return;
     bool paced = x->bytes_per_second > 0;
-    size_t bytes = paced && x->credit < STEP_BYTES ? (size_t)x->credit : STEP_BYTES;
-    if (paced) x->credit -= bytes;
-    if (!save_step(x->save, wal_appended_lsn(x->options.wal), bytes)) return;
+    size_t bytes = STEP_BYTES, before = snapshot_staged_bytes(x->writer);
+    if (paced && x->credit / BYTE < STEP_BYTES) bytes = 1 + (size_t)(x->credit / BYTE);
+    bool walked = save_step(x->save, wal_appended_lsn(x->options.wal), bytes);
+    size_t put = snapshot_staged_bytes(x->writer) - before;
+    x->credit = paced ? x->credit - (int64_t)put * BYTE : 0;
+    if (!walked) return;
     drop_walk(x);
     x->phase = PHASE_WRITING;
 }
