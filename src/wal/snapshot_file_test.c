@@ -29,7 +29,8 @@ struct lie {
     bool footer_early;
     bool footer_is_block;
     bool refuse_block, refuse_end;
-    size_t cut; /* bytes missing from what the directory says */
+    size_t cut;       /* bytes missing from what the directory says */
+    size_t size_lost; /* what the directory says less than the manifest */
 };
 
 static const struct lie truth = {
@@ -54,6 +55,8 @@ struct fixture {
     unsigned calls;   /* of read, write, sync, rename, open */
     unsigned fail_at; /* 0: never */
     uint64_t now_ns;
+    uint64_t clock_step_ns;
+    struct snapshot_source source; /* but for what a test does not say: see read_lie */
     const struct lie *lie;
     uint64_t blocks_seen;
     unsigned forgotten;
@@ -110,7 +113,7 @@ static uint64_t running_clock(void *context)
 {
     struct fixture *f = the_fixture;
     (void)context;
-    return f->now_ns += UINT64_C(1500000000);
+    return f->now_ns += f->clock_step_ns;
 }
 
 static int setup(void **state)
@@ -131,6 +134,7 @@ static int setup(void **state)
     f->operations.sync_names = sync_names;
     f->operations.now_ns = running_clock;
     f->disk = (struct disk){.operations = &f->operations, .context = f->real->context};
+    f->clock_step_ns = UINT64_C(1500000000);
     the_fixture = f;
     *state = f;
     return 0;
@@ -196,9 +200,9 @@ static uint64_t make_file(struct fixture *f, const struct lie *lie, uint64_t *si
     uint64_t whole = snapshot_seal_block(footer, SALT, BLOCKS, hash);
     const struct disk_operations *o = f->through;
     struct disk_file *out;
-    const char *name = snapshot_name(NUMBER, true).text;
-    (void)o->remove(f->real->context, name);
-    assert_int_equal(o->open(f->real->context, name, DISK_OPEN_CREATE, &out), DISK_OK);
+    struct snapshot_name name = snapshot_name(NUMBER, true);
+    (void)o->remove(f->real->context, name.text);
+    assert_int_equal(o->open(f->real->context, name.text, DISK_OPEN_CREATE, &out), DISK_OK);
     assert_int_equal(o->write(out, 0, (struct slice){file, bytes - lie->cut}), DISK_OK);
     o->close(f->real->context, out);
     memory_free_aligned(file, DISK_BLOCK_BYTES, bytes);
@@ -236,8 +240,11 @@ static enum snapshot_verdict read_lie(struct fixture *f, const struct lie *lie, 
     uint64_t size;
     expected.hash = make_file(f, lie, &size) ^ lie->hash_flip;
     expected.bytes = size;
-    struct snapshot_source source = {
-        .disk = &f->disk, .node_id = NODE, .file_size = size, .expected = &expected};
+    struct snapshot_source source = f->source;
+    source.disk = &f->disk;
+    source.node_id = NODE;
+    source.file_size = size - lie->size_lost;
+    source.expected = &expected;
     struct wal_loader loader = {
         .context = f, .block = take_block, .end = take_end, .forget = forget};
     f->lie = lie;
@@ -326,6 +333,80 @@ static void test_refused_and_cut(void **state)
     expect(f, lie, SNAPSHOT_INVALID, "it is cut");
     lie.cut = SNAPSHOT_HEADER_BYTES + (BLOCKS + 1) * SNAPSHOT_BLOCK_BYTES - DISK_BLOCK_BYTES / 2;
     expect(f, lie, SNAPSHOT_INVALID, "it is cut");
+    lie = truth;
+    lie.size_lost = SNAPSHOT_BLOCK_BYTES;
+    expect(f, lie, SNAPSHOT_INVALID, "missing or has another size");
+}
+
+/* ---- who watches ---- */
+
+struct watch {
+    unsigned patience; /* gives up when told so often; 0: never */
+    unsigned told;
+    uint64_t bytes;
+    unsigned lines;
+    char line[256];
+};
+
+static bool observe(void *context, uint64_t bytes, uint64_t bytes_total)
+{
+    struct watch *w = context;
+    w->told++;
+    assert_int_equal(bytes_total, 12345);
+    assert_true(bytes > w->bytes);
+    w->bytes = bytes;
+    return w->told != w->patience;
+}
+
+static void take_line(void *context, enum trace_level level, const char *text)
+{
+    struct watch *w = context;
+    assert_int_equal(level, TRACE_NOTICE);
+    w->lines++;
+    snprintf(w->line, sizeof w->line, "%s", text);
+}
+
+/* After each block the observer is told where the reader is; one that has had enough ends it, and
+ * nothing is kept. */
+static void test_observed(void **state)
+{
+    struct fixture *f = *state;
+    struct watch w = {0};
+    char said[256];
+    f->source.observer = &(struct wal_observer){&w, observe};
+    f->source.bytes_total = 12345;
+    assert_int_equal(read_lie(f, &truth, said), SNAPSHOT_OK);
+    assert_int_equal(w.told, BLOCKS);
+    assert_int_equal(w.bytes, SNAPSHOT_HEADER_BYTES + BLOCKS * SNAPSHOT_BLOCK_BYTES);
+    w = (struct watch){.patience = 1};
+    expect(f, truth, SNAPSHOT_CANCELLED, "given up");
+    assert_int_equal(f->blocks_seen, 1);
+    assert_int_equal(w.bytes, SNAPSHOT_HEADER_BYTES + SNAPSHOT_BLOCK_BYTES);
+}
+
+/* A line each second, with a guess of the rest that a clock which stands or leaps cannot break. */
+static void test_progress_lines(void **state)
+{
+    static const struct {
+        uint64_t step_ns;
+        unsigned lines;
+        const char *text;
+    } clocks[] = {{0, 0, ""},
+                  {UINT64_C(400000000), 0, ""},
+                  {UINT64_C(600000000), 1, "67 %"},
+                  {UINT64_C(1500000000), BLOCKS, "0 MiB/s, about 1 s left"},
+                  {UINT64_C(100000000000000), BLOCKS, "0 MiB/s, about 0 s left"}};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof clocks / sizeof *clocks; i++) {
+        struct watch w = {0};
+        struct trace trace = {take_line, &w};
+        char said[256];
+        f->source.trace = &trace;
+        f->clock_step_ns = clocks[i].step_ns;
+        assert_int_equal(read_lie(f, &truth, said), SNAPSHOT_OK);
+        assert_int_equal(w.lines, clocks[i].lines);
+        assert_non_null(strstr(w.line, clocks[i].text));
+    }
 }
 
 /* Each call of the disk fails once while the file is read: nothing is believed. */
@@ -423,6 +504,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_and_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_observed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_progress_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
         cmocka_unit_test(test_names),

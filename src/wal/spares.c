@@ -12,8 +12,11 @@ void spares_add(struct spares *s, uint64_t number)
 void spares_take(struct spares *s, uint64_t number)
 {
     size_t i = 0;
-    while (i < s->count && s->numbers[i] != number) i++;
-    CHECK(i < s->count);
+    CHECK(s->count > 0);
+    while (s->numbers[i] != number) {
+        i++;
+        CHECK(i < s->count);
+    }
     s->numbers[i] = s->numbers[--s->count];
 }
 
