@@ -14,6 +14,7 @@ set -u
 
 # group | there when | Debian package | why
 #   pkg NAME: known to pkg-config   cmd NAME: a command   py NAME: a module of python3
+#   rt NAME: a run-time library of clang
 wanted='
 run  | cmd gcc         | gcc            | compiles Irmak (C11)
 run  | cmd make        | make           | builds Irmak
@@ -31,7 +32,8 @@ test | cmd node        | nodejs         | ioredis and node-redis must work with 
 test | cmd npm         | npm            | installs ioredis and node-redis for the client tests
 test | cmd tclsh       | tcl            | runs the test suite of Redis, which is written in Tcl
 test | cmd clang-format | clang-format  | the layout of the code is checked with the tests
-tidy | cmd clang       | clang          | the second compiler: warnings are errors with both
+test | cmd clang       | clang          | compiles the fuzz targets, and all of it in make tidy
+test | rt fuzzer       | libclang-rt-dev | libFuzzer and the sanitizers of clang
 tidy | cmd clang-tidy  | clang-tidy     | static analysis
 tidy | cmd cppcheck    | cppcheck       | static analysis
 '
@@ -64,6 +66,7 @@ is_there() {
     cmd) command -v "$2" >/dev/null 2>&1 ;;
     pkg) pkg-config --exists "$2" 2>/dev/null ;;
     py) python_has "$2" ;;
+    rt) ls "$(clang -print-resource-dir 2>/dev/null)"/lib/*/libclang_rt."$2"* >/dev/null 2>&1 ;;
     header) [ -e "/usr/include/$2" ] || echo "#include <$2>" | cc -E - >/dev/null 2>&1 ;;
     esac
 }

@@ -12,6 +12,7 @@
 #include "db/db.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "db/event_queue.h"
@@ -21,7 +22,7 @@
 #include "db/transaction.h"
 
 enum {
-    CHANGED_KEYS = 1 << 16,
+    CHANGED_KEYS = SLOTS_COUNT * 4,
     TOUCHED_KEPT_BYTES = 64 * 1024,
     EXPIRED_NAMES_BYTES_MAX = 1024 * 1024, /* of one batch, or the last name goes beyond */
 };

@@ -15,7 +15,7 @@ enum {
 };
 
 static_assert(STORE_INLINE_BYTES_MAX < 2 * 1024, "a value in the entry fits beside such a head");
-static_assert(SLOTS_COUNT == 1 << (POSITION_DATABASE_SHIFT - POSITION_SLOT_SHIFT),
+static_assert(SLOTS_COUNT <= 1 << (POSITION_DATABASE_SHIFT - POSITION_SLOT_SHIFT),
               "a slot has its bits in a position");
 
 #define POSITION_END ((uint64_t)DATABASES_COUNT << POSITION_DATABASE_SHIFT)

@@ -24,10 +24,10 @@ static unsigned fold(unsigned c, bool ignoring_case)
 static void take_range(struct element *e, unsigned low, unsigned high, bool folding)
 {
     unsigned a = fold(low, folding), b = fold(high, folding);
-    for (unsigned c = 0; c < 256; c++) {
-        unsigned f = fold(c, folding);
-        if ((f >= a && f <= b) || (f >= b && f <= a)) e->takes[c] = true;
-    }
+    for (unsigned c = a < b ? a : b; c <= a || c <= b; c++)
+        if (fold(c, folding) == c) e->takes[c] = true;
+    for (unsigned c = 'A'; folding && c <= 'Z'; c++)
+        if (e->takes[fold(c, true)]) e->takes[c] = true;
 }
 
 /* The class behind a '['; where it ends. */

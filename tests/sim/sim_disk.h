@@ -45,6 +45,10 @@ struct sim_disk *sim_disk_clone(const struct sim_disk *s, uint64_t seed);
 
 struct disk *sim_disk_disk(struct sim_disk *s);
 
+/* For an empty disk whose power is never cut: what is written stands at once, without the images
+ * that a cut or damage would need. Kills and failing calls stay what they are. */
+void sim_disk_trust(struct sim_disk *s);
+
 /* The counts start now. */
 void sim_disk_set_faults(struct sim_disk *s, const struct sim_faults *faults);
 uint64_t sim_disk_calls(const struct sim_disk *s); /* since sim_disk_set_faults */
