@@ -42,6 +42,8 @@ static bool set_monitor(struct machine *m, struct slice name, int64_t value)
 {
     struct monitor *monitor = engine_monitor(m->engine);
     struct monitor_options options = monitor->options;
+    bool switches_off = value == -1 && slice_equal(name, SLICE("slowlog-log-slower-than"));
+    if (value < 0 && !switches_off) return false;
     if (slice_equal(name, SLICE("slowlog-log-slower-than"))) options.slow_log_us = value;
     else if (slice_equal(name, SLICE("slowlog-max-len")))
         options.slow_log_entries_max = (size_t)value;
