@@ -111,7 +111,7 @@ static void answer_groups(struct reply *r, const struct stream *stream, uint64_t
         reply_bulk_text(r, "name");
         reply_bulk(r, stream_group_name(group));
         answer_field_id(r, "last-delivered-id", stream_group_last_delivered(group));
-        answer_field(r, "entries-read", stream_group_entries_read(stream, group));
+        answer_field(r, "entries-read", stream_group_entries_read(group));
         answer_field(r, "lag", stream_group_lag(stream, group));
         answer_pending(r, group, NULL, limit);
         answer_consumers(r, group, limit);
@@ -176,7 +176,7 @@ enum outcome command_xinfo_groups(struct command_context *c)
         answer_field(c->reply, "consumers", stream_consumers_count(group));
         answer_field(c->reply, "pending", stream_group_pending_count(group));
         answer_field_id(c->reply, "last-delivered-id", stream_group_last_delivered(group));
-        answer_field(c->reply, "entries-read", stream_group_entries_read(stream, group));
+        answer_field(c->reply, "entries-read", stream_group_entries_read(group));
         answer_field(c->reply, "lag", stream_group_lag(stream, group));
     }
     return OUTCOME_REPLIED;

@@ -175,7 +175,7 @@ uint64_t remove_by_trim(struct command_context *c, const struct store_key *key,
     uint64_t count;
     CHECK(options->given);
     CHECK(db_stream(c->db, key, &stream) == LOOKUP_FOUND);
-    if (!stream_trim_plan(stream, &options->trim, 0, &first_kept, &count)) return 0;
+    if (!stream_trim_plan(stream, &options->trim, &first_kept, &count)) return 0;
     switch (options->references) {
     case REFERENCES_KEEP: break;
     case REFERENCES_DELETE: drop_references_before(c, key, stream, first_kept); break;

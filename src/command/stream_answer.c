@@ -21,7 +21,7 @@ struct answer_rest {
     char *keys; /* of all parts */
     size_t keys_bytes;
     size_t count;
-    struct stream_view **views; /* of the parts; NULL: not served, or answered */
+    struct stream **views; /* of the parts; NULL: not served, or answered */
     struct stream_part parts[];
 };
 
@@ -88,15 +88,15 @@ static void begin_part(struct reply *r, const struct stream_part *part, struct p
     p->walk_of_range = false;
 }
 
-static void begin_walk(const struct stream_part *part, struct stream_view *view,
+static void begin_walk(const struct stream_part *part, struct stream *view,
                        struct stream_range range, struct progress *p)
 {
-    if (view != NULL) stream_view_walk_begin(&p->walk, view, range, part->reverse);
+    if (view != NULL) stream_walk_begin(&p->walk, view, range, part->reverse);
     else stream_walk_begin(&p->walk, part->stream, range, part->reverse);
 }
 
 /* False: 'end' was reached before all of the part was written. */
-static bool answer_part(struct reply *r, const struct stream_part *part, struct stream_view *view,
+static bool answer_part(struct reply *r, const struct stream_part *part, struct stream *view,
                         struct progress *p, uint64_t end)
 {
     if (!p->begun) {
@@ -120,7 +120,7 @@ static bool answer_part(struct reply *r, const struct stream_part *part, struct 
 
 static void drop_view(struct answer_rest *a, size_t part)
 {
-    if (a->views[part] != NULL) stream_view_destroy(a->views[part]);
+    if (a->views[part] != NULL) stream_destroy(a->views[part]);
     a->views[part] = NULL;
 }
 

@@ -139,7 +139,10 @@ bool group_destroy_apply(const struct effect *e, const struct effect_target *tar
 {
     const struct stream_group *group;
     struct stream *stream = effect_find_group(e, target, e->group_destroy.group, &group);
-    return stream != NULL && stream_group_destroy(stream, e->group_destroy.group);
+    if (stream == NULL) return false;
+    struct stream *cut = stream_cut_group(stream, e->group_destroy.group);
+    if (cut != NULL) store_destroy_body(target->store, TYPE_STREAM, cut);
+    return true;
 }
 
 void group_destroy_describe(const struct effect *e, struct buf *out)

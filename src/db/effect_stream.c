@@ -162,6 +162,8 @@ bool stream_trim_apply(const struct effect *e, const struct effect_target *targe
 {
     struct stream *stream = effect_find_stream(e, target);
     if (stream == NULL) return false;
+    struct stream *cut = stream_cut_before(stream, e->stream_trim.first_kept);
+    if (cut != NULL) store_destroy_body(target->store, TYPE_STREAM, cut);
     stream_trim_before(stream, e->stream_trim.first_kept);
     return true;
 }

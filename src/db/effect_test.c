@@ -172,7 +172,7 @@ static struct facts look(struct bench *b, const struct store_key *key)
         f.numbers[3] += stream_group_pending_count(g);
         f.numbers[4] += stream_consumers_count(g);
         f.numbers[5] += stream_group_last_delivered(g).ms * 31 + stream_group_last_delivered(g).seq;
-        f.numbers[6] += stream_group_entries_read(s, g);
+        f.numbers[6] += stream_group_entries_read(g);
     }
     f.numbers[7] = stream_max_deleted_id(s).ms;
     return f;

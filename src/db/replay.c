@@ -6,7 +6,10 @@
 #include "base/memory.h"
 #include "db/effect_functions.h"
 
-enum { FLUSH_SCAN_KEYS = 4096 };
+enum {
+    FLUSH_SCAN_KEYS = 4096,
+    FRAME_SWEEP_STEPS = 2000, /* what is destroyed and made again and again must not pile up */
+};
 
 void replay_init(struct replay *r, const struct effect_target *target)
 {
@@ -182,5 +185,6 @@ bool replay_frame(void *context, lsn_t lsn, struct slice frame)
         if (!effect_decode(&e, &in, r->target.store, &r->scratch)) return false;
         if (!replay_effect(r, lsn, &e)) return false;
     }
+    store_sweep(r->target.store, FRAME_SWEEP_STEPS);
     return true;
 }

@@ -135,7 +135,7 @@ static struct frozen *queue(struct save *s, unsigned database)
  * not matter: an image marks all that there is, so only the one before it can be mistaken. */
 static uint32_t next_image(struct save *s)
 {
-    *s->images = *s->images % STREAM_IMAGE_NUMBER_MAX + 1;
+    *s->images = *s->images % UINT32_MAX + 1;
     return *s->images;
 }
 

@@ -112,17 +112,29 @@ struct entry *store_find(const struct store *s, const struct store_key *key)
     return s->last->entry;
 }
 
-/* What the value refers to goes; bytes and integers live in the entry. What is left of a body after
- * *steps is the sweep's. */
+/* What is left of the body after *steps is the sweep's. */
+static void destroy_body_in(struct store *s, uint8_t type, void *body, size_t *steps)
+{
+    if (s->types[type].dismantle(body, steps)) return;
+    struct remains *r = memory_allocate(sizeof *r);
+    *r = (struct remains){s->remains, body, type};
+    s->remains = r;
+}
+
+void store_destroy_body(struct store *s, uint8_t type, void *body)
+{
+    size_t steps = BODY_AT_ONCE_STEPS;
+    CHECK(type < s->types_count);
+    destroy_body_in(s, type, body, &steps);
+}
+
+/* What the value refers to goes; bytes and integers live in the entry. */
 static void destroy_value_in(struct store *s, const struct entry *e, size_t *steps)
 {
     struct value value;
     entry_value(e, &value);
     if (value.form == FORM_SHARED && value.shared != NULL) shared_release(value.shared);
-    if (value.form != FORM_BODY || s->types[value.type].dismantle(value.body, steps)) return;
-    struct remains *r = memory_allocate(sizeof *r);
-    *r = (struct remains){s->remains, value.body, value.type};
-    s->remains = r;
+    if (value.form == FORM_BODY) destroy_body_in(s, value.type, value.body, steps);
 }
 
 static void destroy_value(struct store *s, const struct entry *e)

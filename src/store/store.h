@@ -102,6 +102,9 @@ struct shared *store_take_shared(struct store *s, const struct store_key *key);
 
 void store_set_expiry(struct store *s, const struct store_key *key, int64_t expiry_ms);
 
+/* Destroys a body that is no key's any more; a large part of it may be left to store_sweep. */
+void store_destroy_body(struct store *s, uint8_t type, void *body);
+
 /* Removes the key and destroys its value, of which a large part may be left to store_sweep. False:
  * it was absent. */
 bool store_remove(struct store *s, const struct store_key *key);

@@ -685,6 +685,10 @@ static void large_bodies_are_swept(void **state)
     while (store_sweep(s, 100)) calls++;
     assert_in_range(calls, 8, 10);
     assert_int_equal(bodies_count, 0);
+    store_destroy_body(s, TYPE_BODY, body_create(97)); /* nor one that was no key's */
+    assert_int_equal(bodies_count, 1);
+    while (store_sweep(s, 100)) continue;
+    assert_int_equal(bodies_count, 0);
     store_destroy(s);
 }
 

@@ -54,11 +54,15 @@ void index_deinit(struct block_index *x)
     CHECK(index_dismantle(x, &all));
 }
 
-void index_freeze(const struct block_index *x, struct block_index *copy)
+void index_share(const struct block_index *x, struct block_index *copy)
 {
-    *copy = (struct block_index){.count = x->count, .capacity = x->count, .blocks = x->blocks};
+    *copy = (struct block_index){.count = x->count,
+                                 .capacity = x->count,
+                                 .blocks = x->blocks,
+                                 .tail_closed = x->tail_closed};
     if (x->count == 0) return;
     copy->root = memory_allocate(root_size(copy));
+    copy->memory_bytes = x->memory_bytes - root_size(x) + root_size(copy);
     for (uint32_t i = 0; i < x->count; i++) {
         copy->root[i] = x->root[x->start + i];
         copy->root[i].leaf->references++;
@@ -152,6 +156,20 @@ uint64_t index_live_before(const struct block_index *x, struct index_place place
 
 /* ---- changes ---- */
 
+/* The leaf at the entry, or one of its blocks, has come or gone. */
+static void add_bytes(struct block_index *x, struct index_root_entry *entry, size_t bytes)
+{
+    entry->bytes += bytes;
+    x->memory_bytes += bytes;
+}
+
+static void subtract_bytes(struct block_index *x, struct index_root_entry *entry, size_t bytes)
+{
+    CHECK(entry->bytes >= bytes);
+    entry->bytes -= bytes;
+    x->memory_bytes -= bytes;
+}
+
 static struct index_leaf *leaf_create(size_t capacity)
 {
     struct index_leaf *leaf = memory_allocate(leaf_size(capacity));
@@ -198,9 +216,10 @@ static void append_leaf(struct block_index *x)
     /* A stream that has filled a leaf will fill the next one. */
     struct index_leaf *leaf = leaf_create(x->count == 0 ? LEAF_SLOTS_FIRST : INDEX_LEAF_SLOTS);
     make_room_in_root(x);
-    x->root[x->start + x->count] = (struct index_root_entry){leaf, 0};
+    struct index_root_entry *entry = &x->root[x->start + x->count];
+    *entry = (struct index_root_entry){.leaf = leaf};
     x->count++;
-    x->memory_bytes += leaf_size(leaf->capacity);
+    add_bytes(x, entry, leaf_size(leaf->capacity));
 }
 
 /* Room for one more slot at the end of the last leaf; false when that leaf is full. */
@@ -219,8 +238,9 @@ static bool make_room_in_leaf(struct block_index *x)
     uint16_t capacity = (uint16_t)(leaf->capacity * 2);
     leaf = memory_resize(leaf, before, leaf_size(capacity));
     leaf->capacity = capacity;
-    x->root[x->start + x->count - 1].leaf = leaf;
-    x->memory_bytes += leaf_size(capacity) - before;
+    struct index_root_entry *entry = &x->root[x->start + x->count - 1];
+    entry->leaf = leaf;
+    add_bytes(x, entry, leaf_size(capacity) - before);
     return true;
 }
 
@@ -236,7 +256,7 @@ void index_append(struct block_index *x, struct stream_block *b, uint64_t ordina
     entry->live += b->live;
     x->blocks++;
     x->tail_closed = false;
-    x->memory_bytes += block_memory_bytes(b);
+    add_bytes(x, entry, block_memory_bytes(b));
 }
 
 struct stream_block *index_take(struct block_index *x, struct index_place place, uint64_t *ordinal)
@@ -248,8 +268,9 @@ struct stream_block *index_take(struct block_index *x, struct index_place place,
     CHECK(b != NULL);
     *ordinal = slot->ordinal;
     slot->block = NULL;
-    x->root[x->start + place.leaf].live -= b->live;
-    x->memory_bytes -= block_memory_bytes(b);
+    struct index_root_entry *entry = &x->root[x->start + place.leaf];
+    entry->live -= b->live;
+    subtract_bytes(x, entry, block_memory_bytes(b));
     return b;
 }
 
@@ -262,23 +283,29 @@ void index_put(struct block_index *x, struct index_place place, struct stream_bl
     CHECK(b->live > 0);
     *slot = (struct index_slot){b->first_id, b, ordinal};
     entry->live += b->live;
-    x->memory_bytes += block_memory_bytes(b);
+    add_bytes(x, entry, block_memory_bytes(b));
+}
+
+/* The root goes when nothing is left. */
+static void settle_root(struct block_index *x)
+{
+    if (x->count > 0) return;
+    CHECK(x->memory_bytes == root_size(x) && x->blocks == 0);
+    memory_free(x->root, root_size(x));
+    *x = (struct block_index){0};
 }
 
 static void remove_leaf(struct block_index *x, uint32_t i)
 {
     struct index_root_entry *entry = &x->root[x->start + i];
     CHECK(entry->live == 0);
-    x->memory_bytes -= leaf_size(entry->leaf->capacity);
+    subtract_bytes(x, entry, leaf_size(entry->leaf->capacity));
+    CHECK(entry->bytes == 0);
     leaf_release(entry->leaf);
     x->count--;
     if (i == 0) x->start++;
     else memmove(entry, entry + 1, (x->count - i) * sizeof *entry);
-    if (x->count > 0) return;
-
-    CHECK(x->memory_bytes == root_size(x) && x->blocks == 0);
-    memory_free(x->root, root_size(x));
-    *x = (struct block_index){0};
+    settle_root(x);
 }
 
 void index_remove(struct block_index *x, struct index_place place)
@@ -299,14 +326,21 @@ void index_remove(struct block_index *x, struct index_place place)
     if (leaf->count == 0) remove_leaf(x, place.leaf);
 }
 
-void index_remove_first_leaf(struct block_index *x)
+void index_cut(struct block_index *x, uint32_t leaves, struct block_index *cut)
 {
-    CHECK(x->count > 0);
-    struct index_root_entry *entry = &x->root[x->start];
-    struct index_leaf *leaf = entry->leaf;
-    for (uint32_t i = 0; i < leaf->count; i++)
-        x->memory_bytes -= block_memory_bytes(leaf->slots[leaf->start + i].block);
-    x->blocks -= leaf->count;
-    entry->live = 0;
-    remove_leaf(x, 0);
+    CHECK(leaves > 0 && leaves <= x->count);
+    *cut = (struct block_index){.count = leaves, .capacity = leaves};
+    cut->root = memory_allocate(root_size(cut));
+    cut->memory_bytes = root_size(cut);
+    for (uint32_t i = 0; i < leaves; i++) {
+        const struct index_root_entry *entry = index_root(x, i);
+        cut->root[i] = *entry;
+        cut->blocks += entry->leaf->count;
+        cut->memory_bytes += entry->bytes;
+        x->memory_bytes -= entry->bytes;
+    }
+    x->start += leaves;
+    x->count -= leaves;
+    x->blocks -= cut->blocks;
+    settle_root(x);
 }

@@ -3,19 +3,21 @@
  * Two levels: a root of leaves, each leaf a run of slots (first ID, block, ordinal). Both are
  * arrays with a free front ("start"), so that dropping the first is O(1) and appending amortised
  * O(1); removing from the middle moves at most one leaf's slots. Two levels instead of one ring
- * (design/data.md) because a frozen copy then costs the root only - 16 bytes for each 256 blocks -
- * and because the live entries per leaf, kept in the root, make counting over millions of blocks
- * a matter of thousands of additions.
+ * (design/data.md) because a frozen copy then costs the root only - 24 bytes for each 256 blocks -
+ * and because the live entries and bytes of each leaf, kept in the root, make counting and cutting
+ * millions of blocks a matter of thousands of additions.
  *
- *   root    [ ... start | leaf live | leaf live | leaf live | ... capacity ]
+ *   root    [ ... start | leaf live bytes | leaf live bytes | ... capacity ]
  *   leaf    [ ... start | slot slot slot slot ... | ... capacity ]
  *   slot    first ID, block, ordinal before the block's first record
  *
- * Leaves and blocks are shared by reference count with frozen copies; a shared leaf is copied
- * before it is changed, and then its blocks are shared one by one.
+ * Leaves and blocks are shared by reference count with copies, which may be frozen or go on as an
+ * index of their own; a shared leaf is copied before it is changed, and then its blocks are shared
+ * one by one.
  *
  * Invariants: no leaf and no block is empty; slot.first_id == block->first_id; IDs and ordinals
- * increase from slot to slot; live of a root entry is the sum over the leaf's blocks. */
+ * increase from slot to slot; live and bytes of a root entry are sums over the leaf's blocks, bytes
+ * with the leaf. */
 #ifndef STREAM_BLOCK_INDEX_H
 #define STREAM_BLOCK_INDEX_H
 
@@ -40,6 +42,7 @@ struct index_leaf {
 struct index_root_entry {
     struct index_leaf *leaf;
     uint64_t live;
+    size_t bytes;
 };
 
 struct block_index {
@@ -70,7 +73,7 @@ bool index_dismantle(struct block_index *x, size_t *steps);
 void index_give_up_first_leaf(struct block_index *x);
 
 /* *copy shares everything but the root; index_deinit it. */
-void index_freeze(const struct block_index *x, struct block_index *copy);
+void index_share(const struct block_index *x, struct block_index *copy);
 
 static inline const struct index_root_entry *index_root(const struct block_index *x, uint32_t leaf)
 {
@@ -106,8 +109,10 @@ struct stream_block *index_take(struct block_index *x, struct index_place place,
 void index_put(struct block_index *x, struct index_place place, struct stream_block *b,
                uint64_t ordinal);
 
-/* Drops the block at the place, or all blocks of the first leaf. */
+/* Drops the block at the place. */
 void index_remove(struct block_index *x, struct index_place place);
-void index_remove_first_leaf(struct block_index *x);
+
+/* Moves the first leaves (at least one) to *cut; index_dismantle it. */
+void index_cut(struct block_index *x, uint32_t leaves, struct block_index *cut);
 
 #endif

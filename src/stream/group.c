@@ -89,9 +89,8 @@ struct stream_id stream_group_last_delivered(const struct stream_group *g)
     return g->last_delivered;
 }
 
-uint64_t stream_group_entries_read(const struct stream *s, const struct stream_group *g)
+uint64_t stream_group_entries_read(const struct stream_group *g)
 {
-    (void)s;
     return g->entries_read;
 }
 
@@ -181,6 +180,24 @@ bool stream_referenced_bounds(const struct stream *s, struct stream_id *first,
 
 /* ---- groups ---- */
 
+/* The stream takes the group, which has consumers and pending entries perhaps. */
+static void add_group(struct stream *s, struct stream_group *g)
+{
+    stream_grouped_create(s);
+    size_t before = name_index_memory_bytes(&s->groups);
+    name_index_insert(&s->groups, &g->entry);
+    s->grouped->bytes += name_index_memory_bytes(&s->groups) - before + group_bytes(g);
+}
+
+/* The owner of the group gets it. */
+static void remove_group(struct stream *s, struct stream_group *g)
+{
+    size_t before = name_index_memory_bytes(&s->groups);
+    s->grouped->bytes -= group_bytes(g);
+    name_index_remove(&s->groups, &g->entry);
+    s->grouped->bytes += name_index_memory_bytes(&s->groups) - before;
+}
+
 static void set_entries_read(const struct stream *s, struct stream_group *g, int64_t entries_read)
 {
     g->entries_read_exact = entries_read == STREAM_ENTRIES_READ_EXACT;
@@ -192,15 +209,12 @@ static void set_entries_read(const struct stream *s, struct stream_group *g, int
 void stream_group_create(struct stream *s, struct slice name, struct stream_id last_delivered,
                          int64_t entries_read)
 {
-    stream_grouped_create(s);
     struct stream_group *g = memory_allocate_zeroed(sizeof *g);
-    size_t before = name_index_memory_bytes(&s->groups);
     name_entry_init(&g->entry, name);
     g->last_delivered = last_delivered;
     set_entries_read(s, g, entries_read);
     if (s->image != NULL) g->image = s->image->number;
-    name_index_insert(&s->groups, &g->entry);
-    s->grouped->bytes += name_index_memory_bytes(&s->groups) - before + group_bytes(g);
+    add_group(s, g);
 }
 
 void stream_group_set_id(struct stream *s, struct slice name, struct stream_id last_delivered,
@@ -238,19 +252,18 @@ bool group_dismantle(struct stream_group *g, size_t *steps)
     return true;
 }
 
-bool stream_group_destroy(struct stream *s, struct slice name)
+struct stream *stream_cut_group(struct stream *s, struct slice name)
 {
-    struct stream_group *g = find(s, name);
-    if (g == NULL) return false;
-    if (s->image != NULL) image_before_group(s->image, g);
-    size_t all = SIZE_MAX, before = name_index_memory_bytes(&s->groups);
+    struct stream_group *g = change(s, name);
     stream_referenced_forget(s);
-    s->grouped->bytes -= group_bytes(g);
-    name_index_remove(&s->groups, &g->entry);
-    s->grouped->bytes += name_index_memory_bytes(&s->groups) - before;
-    if (g->pending.watch != NULL) image_take_group(g);
-    else CHECK(group_dismantle(g, &all));
-    return true;
+    remove_group(s, g);
+    if (g->pending.watch != NULL) {
+        image_take_group(g);
+        return NULL;
+    }
+    struct stream *cut = stream_create();
+    add_group(cut, g);
+    return cut;
 }
 
 bool stream_groups_dismantle(struct stream *s, size_t *steps)
@@ -264,21 +277,46 @@ bool stream_groups_dismantle(struct stream *s, size_t *steps)
 
 /* ---- consumers ---- */
 
+/* One that owns nothing and has no number yet. */
+static struct stream_consumer *add_consumer(struct stream_group *g, struct slice name,
+                                            int64_t seen_ms, int64_t active_ms)
+{
+    struct stream_consumer *c = memory_allocate_zeroed(sizeof *c);
+    name_entry_init(&c->entry, name);
+    c->seen_ms = seen_ms;
+    c->active_ms = active_ms;
+    name_index_insert(&g->consumers, &c->entry);
+    g->consumers_bytes += consumer_bytes(c);
+    return c;
+}
+
 struct stream_consumer *group_restore_consumer(struct stream *s, struct stream_group *g,
                                                struct slice name, int64_t seen_ms,
                                                int64_t active_ms)
 {
     CHECK(name_index_get(&g->consumers, name) == NULL);
     size_t before = group_bytes(g);
-    struct stream_consumer *c = memory_allocate_zeroed(sizeof *c);
-    name_entry_init(&c->entry, name);
-    c->seen_ms = seen_ms;
-    c->active_ms = active_ms;
+    struct stream_consumer *c = add_consumer(g, name, seen_ms, active_ms);
     pending_owner_add(&g->pending, &c->owner);
-    name_index_insert(&g->consumers, &c->entry);
-    g->consumers_bytes += consumer_bytes(c);
     s->grouped->bytes += group_bytes(g) - before;
     return c;
+}
+
+void group_copy(const struct stream_group *g, struct stream *to)
+{
+    struct stream_group *copy = memory_allocate_zeroed(sizeof *copy);
+    name_entry_init(&copy->entry, g->entry.name);
+    copy->last_delivered = g->last_delivered;
+    copy->entries_read = g->entries_read;
+    copy->entries_read_exact = g->entries_read_exact;
+    pending_copy(&g->pending, &copy->pending);
+    for (uint32_t i = 0; i < g->consumers.count; i++) {
+        const struct stream_consumer *from = consumer_of(g->consumers.members[i]);
+        struct stream_consumer *c =
+            add_consumer(copy, from->entry.name, from->seen_ms, from->active_ms);
+        pending_owner_copy(&from->owner, &copy->pending, &c->owner);
+    }
+    add_group(to, copy);
 }
 
 void stream_consumer_create(struct stream *s, struct slice group, struct slice name, int64_t now_ms)

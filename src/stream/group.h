@@ -34,6 +34,9 @@ struct stream_consumer *group_restore_consumer(struct stream *s, struct stream_g
 void group_restore_pending(struct stream *s, struct stream_group *g,
                            const struct pending_item *items, size_t count);
 
+/* A copy for another stream, which has no group of that name. */
+void group_copy(const struct stream_group *g, struct stream *to);
+
 /* Frees up to *steps parts of a group that no stream has any more, which is lowered by what was
  * done; true when it is gone. After the first call nothing else is allowed. */
 bool group_dismantle(struct stream_group *g, size_t *steps);

@@ -55,7 +55,7 @@ struct stream_image {
     uint32_t number;
     struct buf head; /* the HEAD piece */
     bool head_taken;
-    struct stream_view *view;
+    struct stream *view;
     struct index_place place; /* the next block */
     bool blocks_left;
     struct image_page *first, *last; /* written and not taken yet */

@@ -51,7 +51,7 @@ struct model_group {
 };
 
 struct model_view {
-    struct stream_view *view;
+    struct stream *view;         /* frozen, or a whole copy */
     struct model_entry *entries; /* live ones, when it was frozen */
     size_t count;
 };

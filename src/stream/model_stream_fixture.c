@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "stream/items_fixture.h"
 #include "stream/model_fixture.h"
+#include "stream/stream_copy.h"
 
 static void expect_entry(struct stream_walk *w, const struct model_entry *e, bool fields)
 {
@@ -140,7 +141,7 @@ static void do_trim(struct model *m)
 
     struct stream_id first_kept;
     uint64_t count = 0;
-    bool planned = stream_trim_plan(m->stream, &trim, 0, &first_kept, &count);
+    bool planned = stream_trim_plan(m->stream, &trim, &first_kept, &count);
     uint64_t wanted = 0;
     if (trim.by == STREAM_TRIM_LENGTH && m->length > trim.length_max)
         wanted = m->length - trim.length_max;
@@ -251,14 +252,15 @@ static void do_facts(struct model *m)
 static void close_view(struct model_view *v)
 {
     if (v->view == NULL) return;
-    stream_view_destroy(v->view);
+    stream_destroy(v->view);
     if (v->count > 0) memory_free(v->entries, v->count * sizeof *v->entries);
     *v = (struct model_view){0};
 }
 
-static void open_view(struct model *m, struct model_view *v)
+/* 'view' has the entries of the model, and nobody will change it. */
+static void open_view(struct model *m, struct model_view *v, struct stream *view)
 {
-    v->view = stream_freeze(m->stream);
+    v->view = view;
     v->count = m->length;
     if (v->count > 0) v->entries = memory_allocate(v->count * sizeof *v->entries);
     size_t n = 0;
@@ -270,9 +272,9 @@ static void open_view(struct model *m, struct model_view *v)
 static void check_view(struct model_view *v, bool reverse)
 {
     struct stream_walk w;
-    assert_int_equal(stream_view_length(v->view), v->count);
-    stream_view_walk_begin(&w, v->view, (struct stream_range){STREAM_ID_MIN, STREAM_ID_MAX},
-                           reverse);
+    stream_check(v->view);
+    assert_int_equal(stream_length(v->view), v->count);
+    stream_walk_begin(&w, v->view, (struct stream_range){STREAM_ID_MIN, STREAM_ID_MAX}, reverse);
     for (size_t i = 0; i < v->count; i++) {
         assert_true(stream_walk_next(&w));
         expect_entry(&w, &v->entries[reverse ? v->count - 1 - i : i], true);
@@ -280,11 +282,21 @@ static void check_view(struct model_view *v, bool reverse)
     assert_false(stream_walk_next(&w));
 }
 
+/* Life goes on in the stream or in its copy; the other one stays as it is. */
+static struct stream *copy(struct model *m)
+{
+    struct stream *other = stream_copy(m->stream);
+    if (model_one_in(m, 2)) return other;
+    struct stream *before = m->stream;
+    m->stream = other;
+    return before;
+}
+
 static void do_view(struct model *m)
 {
     struct model_view *v = &m->views[model_below(m, MODEL_VIEWS)];
     if (v->view == NULL) {
-        open_view(m, v);
+        open_view(m, v, model_one_in(m, 2) ? copy(m) : stream_freeze(m->stream));
         return;
     }
     check_view(v, model_one_in(m, 2));

@@ -172,11 +172,41 @@ bool pending_dismantle(struct pending_list *p, size_t *steps)
     return true;
 }
 
-void pending_deinit(struct pending_list *p)
+/* ---- copying ---- */
+
+void pending_copy(const struct pending_list *p, struct pending_list *copy)
 {
-    size_t all = SIZE_MAX;
-    CHECK(pending_dismantle(p, &all));
+    *copy = (struct pending_list){.heap_capacity = p->chunks.count,
+                                  .owners_capacity = p->owners_capacity,
+                                  .count = p->count,
+                                  .unowned = p->unowned};
+    copy->memory_bytes =
+        copy->heap_capacity * sizeof *copy->heap + copy->owners_capacity * sizeof *copy->owners;
+    if (copy->owners_capacity > 0)
+        copy->owners = memory_allocate_zeroed(copy->owners_capacity * sizeof *copy->owners);
+    if (copy->heap_capacity > 0)
+        copy->heap = memory_allocate(copy->heap_capacity * sizeof *copy->heap);
+    for (uint32_t i = 0; i < p->chunks.count; i++) {
+        struct pending_chunk *c = chunk_copy(chunk_at(&p->chunks, i), &copy->memory_bytes);
+        chunk_array_insert(&copy->chunks, i, c, &copy->memory_bytes);
+        copy->heap[c->heap_position] = c;
+    }
 }
+
+void pending_owner_copy(const struct pending_owner *owner, struct pending_list *copy_list,
+                        struct pending_owner *copy)
+{
+    CHECK(copy_list->owners[owner->number] == NULL);
+    *copy = (struct pending_owner){.count = owner->count, .number = owner->number};
+    copy_list->owners[owner->number] = copy;
+    for (uint32_t i = 0; i < owner->chunks.count; i++) {
+        /* The heaps are the same: what stands where the chunk does is its copy. */
+        struct pending_chunk *c = copy_list->heap[chunk_at(&owner->chunks, i)->heap_position];
+        chunk_array_insert(&copy->chunks, i, c, &copy_list->memory_bytes);
+    }
+}
+
+/* ---- splitting and merging ---- */
 
 /* Moves the upper half of a full chunk into a chunk of its own. */
 static void split(struct pending_list *p, uint32_t i)

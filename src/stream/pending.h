@@ -97,15 +97,18 @@ struct pending_list {
     struct pending_watch *watch; /* NULL, or borrowed */
 };
 
-void pending_deinit(struct pending_list *p); /* the owners' arrays too */
-
-/* Frees up to *steps chunks, which is lowered by what was done; true when nothing is left. After
- * the first call nothing else is allowed. */
+/* Frees up to *steps chunks, which is lowered by what was done; true when nothing is left, of the
+ * owners' arrays neither. After the first call nothing else is allowed. */
 bool pending_dismantle(struct pending_list *p, size_t *steps);
 
 /* Tells the watch of the chunks that it has not seen, from the one that can hold *from on, looking
  * at up to 'count' of them. True: there are more, and *from is where to go on. */
 bool pending_show(struct pending_list *p, struct stream_id *from, uint32_t count);
+
+/* A list of the same entries, without a watch; afterwards pending_owner_copy for each owner. */
+void pending_copy(const struct pending_list *p, struct pending_list *copy);
+void pending_owner_copy(const struct pending_owner *owner, struct pending_list *copy_list,
+                        struct pending_owner *copy);
 
 void pending_owner_add(struct pending_list *p, struct pending_owner *owner);    /* numbers it */
 void pending_owner_remove(struct pending_list *p, struct pending_owner *owner); /* owns nothing */
@@ -129,7 +132,7 @@ struct pending_place {
 };
 /* Before the first entry with an ID >= id. */
 struct pending_place pending_seek(const struct chunk_array *chunks, struct stream_id id);
-/* The next entry; skips whole chunks in which nothing was delivered at or before oldest_ms. */
+/* The next entry; skips chunks in which nothing was delivered at or before delivered_max_ms. */
 bool pending_next(struct pending_place *place, int64_t delivered_max_ms, struct pending_item *item);
 
 /* Up to 'count' entries delivered at or before delivered_max_ms (unowned ones always), in the

@@ -158,6 +158,18 @@ struct pending_chunk *chunk_create(const struct pending_item *items, uint32_t co
     return c;
 }
 
+struct pending_chunk *chunk_copy(const struct pending_chunk *c, size_t *memory_bytes)
+{
+    size_t columns = columns_size(c->capacity, c->wide);
+    struct pending_chunk *copy = memory_allocate(sizeof *copy);
+    *copy = *c;
+    copy->seen = 0;
+    copy->columns = memory_allocate(columns);
+    memcpy(copy->columns, c->columns, columns);
+    *memory_bytes += columns + sizeof *copy;
+    return copy;
+}
+
 void chunk_destroy(struct pending_chunk *c, size_t *memory_bytes)
 {
     size_t columns = columns_size(c->capacity, c->wide);

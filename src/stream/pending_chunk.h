@@ -10,6 +10,7 @@
  * will hold without moving; 0: what suits the count. */
 struct pending_chunk *chunk_create(const struct pending_item *items, uint32_t count,
                                    uint32_t capacity, size_t *memory_bytes);
+struct pending_chunk *chunk_copy(const struct pending_chunk *c, size_t *memory_bytes); /* unseen */
 void chunk_destroy(struct pending_chunk *c, size_t *memory_bytes);
 
 /* Replaces the content; 'first' and the heap position stay. */

@@ -68,6 +68,17 @@ bool stream_pending_walk_next(struct stream_pending_walk *w)
     return found;
 }
 
+void stream_pending_walk_move(struct stream_pending_walk *w, const struct stream_group *to)
+{
+    const struct stream_consumer *consumer = w->consumer;
+    CHECK(slice_equal(stream_group_name(w->group), stream_group_name(to)));
+    if (consumer != NULL) consumer = stream_consumer_find(to, stream_consumer_name(consumer));
+    CHECK((consumer == NULL) == (w->consumer == NULL));
+    w->group = to;
+    w->consumer = consumer;
+    w->chunks = consumer == NULL ? &to->pending.chunks : &consumer->owner.chunks;
+}
+
 bool stream_pending_oldest(const struct stream_group *g, struct stream_pending *pending)
 {
     return stream_pending_list_oldest(g, INT64_MAX, pending, 1) == 1;

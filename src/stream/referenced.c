@@ -47,7 +47,7 @@ void stream_grouped_destroy(struct stream *s)
     s->grouped = NULL;
 }
 
-size_t stream_grouped_memory_bytes(const struct stream *s)
+size_t stream_groups_memory_bytes(const struct stream *s)
 {
     const struct stream_grouped *x = s->grouped;
     return x == NULL ? 0 : sizeof *x + x->bytes + x->suspects_capacity * sizeof *x->suspects;

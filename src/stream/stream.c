@@ -1,9 +1,9 @@
-/* stream.c - entries: counting, appending, deleting, counters, frozen views.
+/* stream.c - entries: counting, appending, deleting, counters, freezing.
  *
  * The tail (the block of the last slot) grows by appending until the limits call it full; then it
- * is sealed, trimmed to its size, and only deletions change it, by copying it when a frozen view
- * shares it. A tail that a view shares is copied while it is small, else left as it is and a new
- * block begun, so that an append never copies more than STREAM_TAIL_COPY_MAX. */
+ * is sealed, trimmed to its size, and only deletions change it, by copying it when a frozen stream
+ * or a copy shares it. A tail that is shared is copied while it is small, else left as it is and a
+ * new block begun, so that an append never copies more than STREAM_TAIL_COPY_MAX. */
 #include "base/memory.h"
 #include "stream/image.h"
 
@@ -125,7 +125,7 @@ size_t stream_blocks_count(const struct stream *s)
 size_t stream_memory_bytes(const struct stream *s)
 {
     return memory_rounded_size(sizeof *s) + s->blocks.memory_bytes + stream_idmp_memory_bytes(s) +
-           stream_grouped_memory_bytes(s);
+           stream_groups_memory_bytes(s);
 }
 
 /* Live entries before the block at the place. While nothing was deleted the ordinals say it. */
@@ -136,7 +136,8 @@ static uint64_t live_before(const struct stream *s, struct index_place place)
     return index_live_before(&s->blocks, place);
 }
 
-uint64_t stream_rank(const struct stream *s, struct stream_id id)
+/* How many live entries have an ID <= id. */
+static uint64_t rank_of(const struct stream *s, struct stream_id id)
 {
     struct index_place place;
     if (!index_find(&s->blocks, id, &place)) return 0;
@@ -146,15 +147,15 @@ uint64_t stream_rank(const struct stream *s, struct stream_id id)
 uint64_t stream_count(const struct stream *s, struct stream_range range, uint64_t limit)
 {
     if (stream_id_compare(range.first, range.last) > 0) return 0;
-    uint64_t before = stream_id_decrement(&range.first) ? stream_rank(s, range.first) : 0;
-    uint64_t count = stream_rank(s, range.last) - before;
+    uint64_t before = stream_id_decrement(&range.first) ? rank_of(s, range.first) : 0;
+    uint64_t count = rank_of(s, range.last) - before;
     return count < limit ? count : limit;
 }
 
 uint64_t stream_count_after(const struct stream *s, struct stream_id id)
 {
     if (stream_id_compare(id, s->last_id) >= 0) return 0;
-    return s->length - stream_rank(s, id);
+    return s->length - rank_of(s, id);
 }
 
 /* The ordinal of the first live record after the ID; false when there is none. */
@@ -187,7 +188,7 @@ uint64_t stream_shown_ordinal(const struct stream *s, uint64_t ordinal, struct s
     if (!index_first(&s->blocks, &first)) return shown;
     if (shown >= ordinal - index_slot(&s->blocks, first)->ordinal) return shown;
     /* XSETID has set fewer than what is stored proves. */
-    uint64_t least = stream_rank(s, id);
+    uint64_t least = rank_of(s, id);
     return shown > least ? shown : least;
 }
 
@@ -305,26 +306,37 @@ bool stream_delete(struct stream *s, struct stream_id id)
     return true;
 }
 
-/* Drops whole leaves and blocks whose records are all before first_kept (0-0: all there are). */
+/* How many leaves have only records before first_kept (0-0: all have); perhaps one more has. */
+static uint32_t leaves_before(const struct stream *s, struct stream_id first_kept)
+{
+    struct index_place place;
+    if (stream_id_compare(first_kept, STREAM_ID_MIN) == 0) return s->blocks.count;
+    return index_find(&s->blocks, first_kept, &place) ? place.leaf : 0;
+}
+
+struct stream *stream_cut_before(struct stream *s, struct stream_id first_kept)
+{
+    uint32_t leaves = leaves_before(s, first_kept);
+    if (leaves == 0) return NULL;
+    struct stream *cut = stream_create();
+    index_cut(&s->blocks, leaves, &cut->blocks);
+    for (uint32_t i = 0; i < leaves; i++) cut->length += index_root(&cut->blocks, i)->live;
+    CHECK(cut->length <= s->length);
+    s->length -= cut->length;
+    CHECK((s->length == 0) == (s->blocks.blocks == 0));
+    return cut;
+}
+
+/* Drops blocks whose records are all before first_kept. */
 static uint64_t drop_blocks(struct stream *s, struct stream_id first_kept)
 {
-    bool all = stream_id_compare(first_kept, STREAM_ID_MIN) == 0;
     uint64_t dropped = 0;
     struct index_place place;
     while (index_first(&s->blocks, &place)) { /* each step drops one */
-        const struct index_root_entry *first = index_root(&s->blocks, 0);
-        const struct index_leaf *leaf = first->leaf;
-        const struct stream_block *last = leaf->slots[leaf->start + leaf->count - 1].block;
-        const struct stream_block *b = leaf->slots[leaf->start].block;
-        if (all || stream_id_compare(last->last_id, first_kept) < 0) {
-            dropped += first->live;
-            index_remove_first_leaf(&s->blocks);
-        } else if (stream_id_compare(b->last_id, first_kept) < 0) {
-            dropped += b->live;
-            index_remove(&s->blocks, place);
-        } else {
-            break;
-        }
+        const struct stream_block *b = index_slot(&s->blocks, place)->block;
+        if (stream_id_compare(b->last_id, first_kept) >= 0) break;
+        dropped += b->live;
+        index_remove(&s->blocks, place);
     }
     return dropped;
 }
@@ -355,11 +367,14 @@ static uint64_t drop_records(struct stream *s, struct stream_id first_kept)
 
 uint64_t stream_trim_before(struct stream *s, struct stream_id first_kept)
 {
+    uint64_t before = s->length;
+    struct stream *cut = stream_cut_before(s, first_kept);
+    if (cut != NULL) stream_destroy(cut);
     uint64_t dropped = drop_blocks(s, first_kept) + drop_records(s, first_kept);
     CHECK(dropped <= s->length);
     s->length -= dropped;
     CHECK((s->length == 0) == (s->blocks.blocks == 0));
-    return dropped;
+    return before - s->length;
 }
 
 /* ---- counters ---- */
@@ -386,25 +401,18 @@ void stream_set_counters(struct stream *s, uint64_t entries_added, struct stream
     s->max_deleted_id = max_deleted_id;
 }
 
-/* ---- frozen views ---- */
+/* ---- frozen streams ---- */
 
-struct stream_view *stream_freeze(const struct stream *s)
+struct stream *stream_freeze(const struct stream *s)
 {
-    struct stream_view *v = memory_allocate(sizeof *v);
-    index_freeze(&s->blocks, &v->blocks);
-    v->length = s->length;
-    return v;
-}
-
-void stream_view_destroy(struct stream_view *v)
-{
-    index_deinit(&v->blocks);
-    memory_free(v, sizeof *v);
-}
-
-uint64_t stream_view_length(const struct stream_view *v)
-{
-    return v->length;
+    struct stream *frozen = stream_create();
+    index_share(&s->blocks, &frozen->blocks);
+    frozen->length = s->length;
+    frozen->appended = s->appended;
+    frozen->entries_added = s->entries_added;
+    frozen->last_id = s->last_id;
+    frozen->max_deleted_id = s->max_deleted_id;
+    return frozen;
 }
 
 /* ---- checking ---- */
@@ -415,6 +423,7 @@ static void check_leaf(const struct stream *s, uint32_t i, uint64_t *ordinal,
     const struct index_root_entry *entry = index_root(&s->blocks, i);
     const struct index_leaf *leaf = entry->leaf;
     uint64_t live = 0;
+    size_t bytes = offsetof(struct index_leaf, slots) + leaf->capacity * sizeof leaf->slots[0];
     CHECK(leaf->references > 0 && leaf->count > 0);
     CHECK(leaf->start + leaf->count <= leaf->capacity && leaf->capacity <= INDEX_LEAF_SLOTS);
     for (uint32_t j = 0; j < leaf->count; j++) {
@@ -426,8 +435,10 @@ static void check_leaf(const struct stream *s, uint32_t i, uint64_t *ordinal,
         *ordinal = block_check(slot->block, slot->ordinal);
         *last = slot->block->last_id;
         live += slot->block->live;
+        bytes += block_memory_bytes(slot->block);
     }
     CHECK(live == entry->live);
+    CHECK(bytes == entry->bytes);
 }
 
 void stream_check(const struct stream *s)
@@ -439,13 +450,10 @@ void stream_check(const struct stream *s)
     size_t bytes = s->blocks.capacity * sizeof(struct index_root_entry);
     for (uint32_t i = 0; i < s->blocks.count; i++) {
         const struct index_root_entry *entry = index_root(&s->blocks, i);
-        const struct index_leaf *leaf = entry->leaf;
         check_leaf(s, i, &ordinal, &last);
         length += entry->live;
-        blocks += leaf->count;
-        bytes += offsetof(struct index_leaf, slots) + leaf->capacity * sizeof(struct index_slot);
-        for (uint32_t j = 0; j < leaf->count; j++)
-            bytes += block_memory_bytes(leaf->slots[leaf->start + j].block);
+        blocks += entry->leaf->count;
+        bytes += entry->bytes;
     }
     CHECK(length == s->length && blocks == s->blocks.blocks && bytes == s->blocks.memory_bytes);
     /* Every append stands in a record or gap, but for those of blocks that are gone. */

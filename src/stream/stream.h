@@ -6,7 +6,7 @@
  * take a const stream are for commands; the others are for db/, which applies effects.
  *
  * Structures (design/data.md): blocks of delta-coded entries, sealed blocks immutable and shared
- * by reference count, a ring of (first ID, block) as the index, a dense ordinal for every entry.
+ * by reference count, an index of (first ID, block), a dense ordinal for every entry.
  *
  * Invariants: every live entry has 0-0 < ID <= last_id; IDs increase strictly; length counts live
  * entries; entries_added >= length; a deleted entry's ID is <= max_deleted_id. */
@@ -127,10 +127,8 @@ struct stream_trim {
     uint64_t entries_removed_max; /* LIMIT; 0: none */
 };
 /* What the trim would drop: all live entries before *first_kept, or all there are when *first_kept
- * is 0-0. False: nothing. *count gets how many. 'pending' entries (0 or 1) are about to be appended
- * and count in the length; an approximate plan then assumes that they go into the last block. Best
- * is to append first and to plan with 0. */
-bool stream_trim_plan(const struct stream *s, const struct stream_trim *trim, uint64_t pending,
+ * is 0-0; *count gets how many. False: nothing. O(leaves of the index). */
+bool stream_trim_plan(const struct stream *s, const struct stream_trim *trim,
                       struct stream_id *first_kept, uint64_t *count);
 
 /* ---- changes; the caller is db/ ---- */
@@ -144,6 +142,11 @@ void stream_append(struct stream *s, struct stream_id id, const struct slice *it
  * returns how many. O(blocks). */
 uint64_t stream_trim_before(struct stream *s, struct stream_id first_kept);
 
+/* Before it, when there may be very many: takes out most of what it would drop, in time that hardly
+ * depends on how much that is, as a stream of which nothing is allowed but stream_dismantle. The
+ * caller owns it; NULL: they are few. */
+struct stream *stream_cut_before(struct stream *s, struct stream_id first_kept);
+
 /* Deletes one entry; false: not there. Block space is reclaimed when its dead share grows. */
 bool stream_delete(struct stream *s, struct stream_id id);
 
@@ -151,16 +154,14 @@ bool stream_delete(struct stream *s, struct stream_id id);
 void stream_set_last_id(struct stream *s, struct stream_id last_id);
 void stream_set_counters(struct stream *s, uint64_t entries_added, struct stream_id max_deleted_id);
 
-/* ---- frozen views: snapshots and long replies read these while the stream changes ---- */
+/* ---- freezing: snapshots and long replies read on while the stream changes ---- */
 
-struct stream_view;
-struct stream_view *stream_freeze(const struct stream *s); /* copies the index, shares the blocks */
-void stream_view_destroy(struct stream_view *v);
-uint64_t stream_view_length(const struct stream_view *v);
-void stream_view_walk_begin(struct stream_walk *w, const struct stream_view *v,
-                            struct stream_range range, bool reverse);
-/* The walk over the stream from which the view was frozen just now goes on over the view. */
-void stream_walk_move(struct stream_walk *w, const struct stream_view *v);
+/* A stream with the same entries, which it shares, and without groups: microseconds, whatever is in
+ * it. Owned by the caller. */
+struct stream *stream_freeze(const struct stream *s);
+
+/* The walk goes on over what was frozen or copied (stream_copy.h) from its stream just now. */
+void stream_walk_move(struct stream_walk *w, const struct stream *to);
 
 /* Checks every invariant of the structure, entries and groups: for tests; O(everything). */
 void stream_check(const struct stream *s);

@@ -1,41 +1,33 @@
-/* stream_copy.c - through its image: what a snapshot keeps of a stream is all that there is. */
 #include "stream/stream_copy.h"
 
-#include "base/check.h"
-#include "stream/stream_image.h"
+#include "stream/group.h"
+#include "stream/idempotence.h"
 
-/* Snapshots count theirs from 1. An image must have another number than the one before it of the
- * same stream; so each copy makes an image with the first number, and then one with the second, of
- * which nobody takes anything. */
-enum { COPY_NUMBER = STREAM_IMAGE_NUMBER_MAX + 1, COPY_NUMBER_AFTER };
-
-static void mark(struct stream *s)
+static void copy_producers(const struct stream *s, struct stream *copy)
 {
-    struct stream_image *image = stream_image_create(s, COPY_NUMBER_AFTER);
-    struct buf piece = {0};
-    struct slice body = {0};
-    while (stream_image_next(image, &piece, &body)) piece.size = 0;
-    stream_image_destroy(image);
-    buf_deinit(&piece);
+    struct stream_idmp_walk w = {0};
+    struct stream_idmp_figures figures;
+    if (!stream_idmp_is_kept(s)) return;
+    stream_idmp_measure(s, &figures);
+    stream_idmp_configure(copy, stream_idmp_limits(s), false);
+    stream_idmp_restore(copy, figures.added, figures.duplicates);
+    stream_idmp_restore_sweep(copy, stream_idmp_sweep(s));
+    while (stream_idmp_walk_next(s, &w))
+        CHECK(stream_idmp_restore_iid(copy, w.producer, w.iid, w.id));
 }
 
-struct stream *stream_copy(struct stream *s)
+struct stream *stream_copy(const struct stream *s)
 {
-    struct stream_image *image = stream_image_create(s, COPY_NUMBER);
-    struct stream_loader *loader = stream_loader_create();
-    struct buf piece = {0};
-    struct slice body = {0};
-    while (stream_image_next(image, &piece, &body)) {
-        buf_append(&piece, body);
-        CHECK(piece.size == 0 || stream_loader_add(loader, buf_slice(&piece)));
-        piece.size = 0;
-        body = (struct slice){0};
-    }
-    struct stream *copy = stream_loader_take(loader);
-    CHECK(copy != NULL);
-    stream_loader_destroy(loader);
-    stream_image_destroy(image);
-    buf_deinit(&piece);
-    mark(s);
+    struct stream *copy = stream_freeze(s);
+    for (const struct stream_group *g = NULL; (g = stream_group_next(s, g)) != NULL;)
+        group_copy(g, copy);
+    copy_producers(s, copy);
+    return copy;
+}
+
+struct stream *stream_copy_group(const struct stream_group *g)
+{
+    struct stream *copy = stream_create();
+    group_copy(g, copy);
     return copy;
 }

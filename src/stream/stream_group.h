@@ -33,6 +33,7 @@ struct stream_pending {
 /* ---- reading ---- */
 
 size_t stream_groups_count(const struct stream *s);
+size_t stream_groups_memory_bytes(const struct stream *s); /* O(1) */
 const struct stream_group *stream_group_find(const struct stream *s, struct slice name);
 /* The group after 'previous' in order of names; NULL starts; NULL ends. */
 const struct stream_group *stream_group_next(const struct stream *s,
@@ -41,7 +42,7 @@ struct slice stream_group_name(const struct stream_group *g);
 struct stream_id stream_group_last_delivered(const struct stream_group *g);
 /* entries-read: how many entries of the stream the group has passed. Kept as set by XGROUP
  * ENTRIESREAD, else exact from the ordinals. */
-uint64_t stream_group_entries_read(const struct stream *s, const struct stream_group *g);
+uint64_t stream_group_entries_read(const struct stream_group *g);
 /* Is the figure above exact, not set by ENTRIESREAD? A snapshot keeps both. */
 bool stream_group_entries_read_exact(const struct stream_group *g);
 uint64_t stream_group_lag(const struct stream *s, const struct stream_group *g);
@@ -83,6 +84,8 @@ void stream_pending_walk_begin(struct stream_pending_walk *w, const struct strea
  * XAUTOCLAIM). Runs of younger entries are skipped without looking at them. */
 void stream_pending_walk_idle(struct stream_pending_walk *w, int64_t delivered_max_ms);
 bool stream_pending_walk_next(struct stream_pending_walk *w);
+/* The walk goes on over what was copied from its group just now (stream_copy.h). */
+void stream_pending_walk_move(struct stream_pending_walk *w, const struct stream_group *to);
 
 /* The pending entry that was delivered longest ago (unowned first), for XREADGROUP CLAIM and the
  * timer of its waiters; false when nothing is pending. */
@@ -128,7 +131,10 @@ void stream_group_set_id(struct stream *s, struct slice name, struct stream_id l
 /* For loaders: the figure and whether it is exact, as they were when they were saved. */
 void stream_group_restore_entries_read(struct stream *s, struct slice name, uint64_t entries_read,
                                        bool exact);
-bool stream_group_destroy(struct stream *s, struct slice name);
+/* Takes the group, which is there, out of the stream, whatever is pending in it: as a stream of
+ * which nothing is allowed but stream_dismantle. The caller owns it; NULL: it belongs to an image
+ * (stream_image.h). */
+struct stream *stream_cut_group(struct stream *s, struct slice name);
 
 /* No consumer of that name exists in the group. */
 void stream_consumer_create(struct stream *s, struct slice group, struct slice name,

@@ -183,7 +183,7 @@ void stream_image_destroy(struct stream_image *image)
     if (image->stream != NULL) detach(image);
     if (image->remains != NULL) stream_destroy(image->remains);
     while (image->first != NULL) drop_page(image);
-    stream_view_destroy(image->view);
+    stream_destroy(image->view);
     buf_deinit(&image->head);
     buf_deinit(&image->group_name);
     buf_deinit(&image->producer_name);

@@ -47,9 +47,6 @@ enum stream_piece {
 
 struct stream_image;
 
-/* Numbers of images of snapshots; those above are stream_copy's. */
-enum { STREAM_IMAGE_NUMBER_MAX = INT32_MAX - 2 };
-
 /* The number is not 0 and is no other image's of this stream, ever. An image that is not through
  * with the stream then writes all that it lacks at once: two of them are rare (db/save.h). */
 struct stream_image *stream_image_create(struct stream *s, uint32_t number);

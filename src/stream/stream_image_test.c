@@ -81,7 +81,8 @@ static void change_group(struct stream *s, struct random *r)
     } else if (stream_consumer_find(g, consumer) == NULL) {
         stream_consumer_create(s, group, consumer, (int64_t)random_below(r, 99));
     } else if (random_below(r, 80) == 0) {
-        stream_group_destroy(s, group);
+        struct stream *cut = stream_cut_group(s, group);
+        if (cut != NULL) stream_destroy(cut);
     } else if (random_below(r, 40) == 0) {
         stream_consumer_destroy(s, group, consumer);
     } else if (random_below(r, 20) == 0) {
@@ -176,13 +177,18 @@ static bool take_piece(struct stream_image *image, struct pieces *p)
     return true;
 }
 
-static void take_stream(struct stream *s, struct pieces *p)
+static void take_image(struct stream *s, uint32_t number, struct pieces *p)
 {
-    static uint32_t number = 1000; /* of the images of all tests */
-    struct stream_image *image = stream_image_create(s, ++number);
+    struct stream_image *image = stream_image_create(s, number);
     *p = (struct pieces){0};
     while (take_piece(image, p)) continue;
     stream_image_destroy(image);
+}
+
+static void take_stream(struct stream *s, struct pieces *p)
+{
+    static uint32_t number = 1000; /* of the images of all tests */
+    take_image(s, ++number, p);
 }
 
 /* Each piece in memory of exactly its size: a read past its end is seen by ASan. */
@@ -218,12 +224,12 @@ static void show_id(struct buf *out, struct stream_id id)
     buf_append_u64(out, id.seq);
 }
 
-static void show_group(struct buf *out, const struct stream *s, const struct stream_group *g)
+static void show_group(struct buf *out, const struct stream_group *g)
 {
     const struct stream_range all = {STREAM_ID_MIN, STREAM_ID_MAX};
     buf_append_bytes(out, stream_group_name(g));
     show_id(out, stream_group_last_delivered(g));
-    buf_append_varint(out, stream_group_entries_read(s, g));
+    buf_append_varint(out, stream_group_entries_read(g));
     buf_append_byte(out, stream_group_entries_read_exact(g));
     buf_append_varint(out, stream_group_pending_count(g));
     for (const struct stream_consumer *c = NULL; (c = stream_consumer_next(g, c)) != NULL;) {
@@ -275,7 +281,7 @@ static struct buf show(const struct stream *s)
     show_id(&out, stream_last_id(s));
     show_id(&out, stream_max_deleted_id(s));
     for (const struct stream_group *g = NULL; (g = stream_group_next(s, g)) != NULL;)
-        show_group(&out, s, g);
+        show_group(&out, g);
     show_producers(&out, s);
     return out;
 }
@@ -352,7 +358,8 @@ static void test_frozen(void **state)
 }
 
 /* A copy shows the same, whatever image is being made of the stream, and stays so when the stream
- * changes and goes; the next copy shows what is there then, and so does the image. */
+ * changes and goes; the next copy shows what is there then, and so does the image. What a copy
+ * becomes, the stream does not, and an image of the copy may have the number of the stream's. */
 static void test_copy(void **state)
 {
     (void)state;
@@ -368,7 +375,11 @@ static void test_copy(void **state)
         struct stream *one = stream_copy(s);
         for (uint64_t j = random_below(&r, 60); j > 0; j--) change(s, &r, true);
         second = show(s);
-        struct stream *two = stream_copy(s);
+        struct stream *two = stream_copy(s), *three = stream_copy(s);
+        for (uint64_t j = random_below(&r, 90); j > 0; j--) change(three, &r, true);
+        struct buf other = show(three);
+        for (uint64_t j = random_below(&r, 90); j > 0; j--) change(s, &r, true);
+        stream_check(s);
         stream_destroy(s);
         while (take_piece(image, &p)) continue;
         stream_image_destroy(image);
@@ -376,11 +387,21 @@ static void test_copy(void **state)
         assert_non_null(back);
         stream_check(one);
         stream_check(two);
+        stream_check(three);
         assert_shows(one, &first);
+        struct pieces again;
+        take_image(two, 1, &again);
+        struct stream *loaded = load(&again);
+        struct buf same = show(two);
+        assert_shows(loaded, &same);
+        stream_destroy(loaded);
         assert_shows(two, &second);
+        buf_deinit(&again.bytes);
+        assert_shows(three, &other);
         assert_shows(back, &frozen);
         stream_destroy(one);
         stream_destroy(two);
+        stream_destroy(three);
         stream_destroy(back);
         buf_deinit(&p.bytes);
     }

@@ -32,14 +32,6 @@ struct stream {
     struct stream_image *image;      /* NULL: none, or it lacks nothing any more (image.h) */
 };
 
-struct stream_view {
-    struct block_index blocks;
-    uint64_t length;
-};
-
-/* How many live entries have an ID <= id. */
-uint64_t stream_rank(const struct stream *s, struct stream_id id);
-
 /* What clients see of an ordinal: the one of the entry 'id' when it was the last that was read. */
 uint64_t stream_shown_ordinal(const struct stream *s, uint64_t ordinal, struct stream_id id);
 
@@ -58,10 +50,6 @@ void stream_walk_bookmark(const struct stream_walk *w, struct stream_bookmark *b
 const struct stream_bookmark *stream_groups_bookmark(const struct stream *s,
                                                      struct stream_id first);
 
-/* walk.c: the walk over an index, for streams and views. */
-void stream_walk_index(struct stream_walk *w, const struct block_index *x,
-                       struct stream_range range, bool reverse);
-
 /* Groups (group.c). */
 bool stream_groups_dismantle(struct stream *s, size_t *steps);
 void stream_groups_check(const struct stream *s);
@@ -71,7 +59,6 @@ void stream_referenced_suspect(struct stream *s, const struct stream_id *ids, si
 void stream_referenced_forget(struct stream *s);
 void stream_grouped_create(struct stream *s); /* unless it is there */
 void stream_grouped_destroy(struct stream *s);
-size_t stream_grouped_memory_bytes(const struct stream *s);
 void stream_referenced_check(const struct stream *s);
 
 /* Producers (idempotence.c). */

@@ -257,7 +257,7 @@ static void test_views_do_not_change(void **state)
 {
     (void)state;
     struct stream *s = fill(30000); /* more than one leaf */
-    struct stream_view *v = stream_freeze(s);
+    struct stream *v = stream_freeze(s);
     size_t before = stream_memory_bytes(s);
     append(s, 40000, 0);
     assert_true(stream_memory_bytes(s) < before + 8192);
@@ -266,7 +266,7 @@ static void test_views_do_not_change(void **state)
     stream_check(s);
     for (int reverse = 0; reverse < 2; reverse++) {
         struct stream_walk w;
-        stream_view_walk_begin(&w, v, ALL, reverse != 0);
+        stream_walk_begin(&w, v, ALL, reverse != 0);
         for (uint64_t i = 1; i <= 30000; i++) {
             assert_true(stream_walk_next(&w));
             assert_int_equal(w.id.ms, reverse ? 30001 - i : i);
@@ -274,8 +274,8 @@ static void test_views_do_not_change(void **state)
         assert_false(stream_walk_next(&w));
         if (!reverse) finish(s);
     }
-    assert_int_equal(stream_view_length(v), 30000);
-    stream_view_destroy(v);
+    assert_int_equal(stream_length(v), 30000);
+    stream_destroy(v);
 }
 
 /* A seek finds exactly what is there, in any order of IDs, and goes on over a view. */
@@ -288,7 +288,7 @@ static void test_seeks(void **state)
     for (uint64_t i = 1; i <= COUNT; i += 3)
         assert_true(stream_delete(s, (struct stream_id){i, 0}));
     for (uint64_t step = 1; step < COUNT; step += 97) { /* 1: rising; else about anywhere */
-        struct stream_view *v = NULL;
+        struct stream *v = NULL;
         stream_walk_begin(&w, s, ALL, false);
         for (uint64_t i = 0; i < COUNT; i++) {
             uint64_t ms = i * step % (COUNT + 5) + 1;
@@ -304,7 +304,7 @@ static void test_seeks(void **state)
             assert_int_equal(w.id.ms, ms);
             assert_int_equal(w.fields_count, 2);
         }
-        stream_view_destroy(v);
+        stream_destroy(v);
     }
     finish(s);
     s = stream_create();

@@ -13,31 +13,39 @@ struct plan {
     uint64_t dropped;         /* live entries of the blocks before it */
 };
 
-/* Can the block go wholly? 'length' is what is left. */
-static bool block_goes(const struct stream_trim *t, const struct index_slot *slot, uint64_t length)
+/* Can blocks go wholly, of which 'last' is the last one? They have 'live' entries; 'length' is what
+ * is left of the stream with them. */
+static bool blocks_go(const struct stream_trim *t, const struct stream_block *last, uint64_t live,
+                      uint64_t length)
 {
-    if (t->by == STREAM_TRIM_ID) return stream_id_compare(slot->block->last_id, t->id_min) < 0;
-    uint64_t live = slot->block->live;
+    if (t->by == STREAM_TRIM_ID) return stream_id_compare(last->last_id, t->id_min) < 0;
     return length >= live && length - live >= t->length_max;
 }
 
-static struct plan plan_blocks(const struct stream *s, const struct stream_trim *t,
-                               uint64_t pending)
+/* Steps over leaves that go wholly, but for the last one: a look at each of very many blocks would
+ * take milliseconds. */
+static void plan_leaves(const struct stream *s, const struct stream_trim *t, struct plan *p)
+{
+    for (; p->place.leaf + 1 < s->blocks.count; p->place.leaf++) {
+        const struct index_root_entry *entry = index_root(&s->blocks, p->place.leaf);
+        const struct index_place last = {p->place.leaf, entry->leaf->count - 1u};
+        const struct stream_block *b = index_slot(&s->blocks, last)->block;
+        if (t->entries_removed_max > 0 && p->dropped + entry->live > t->entries_removed_max) return;
+        if (!blocks_go(t, b, entry->live, s->length - p->dropped)) return;
+        p->dropped += entry->live;
+    }
+}
+
+static struct plan plan_blocks(const struct stream *s, const struct stream_trim *t)
 {
     struct plan p = {.place = {0, 0}};
+    plan_leaves(s, t, &p);
     do { /* ends with the index */
-        const struct index_slot *slot = index_slot(&s->blocks, p.place);
-        uint64_t length = s->length + pending - p.dropped;
-        uint64_t live = slot->block->live;
-        bool last = p.dropped + live == s->length;
-        if (t->by == STREAM_TRIM_LENGTH && length <= t->length_max) return p;
-        if (t->entries_removed_max > 0 && p.dropped + live > t->entries_removed_max) return p;
-        /* The entry that is about to come stands in the last block, for all that we know. */
-        if (last && pending > 0 && t->approximate && t->length_max > 0 &&
-            t->by == STREAM_TRIM_LENGTH)
-            return p;
-        if (!block_goes(t, slot, length)) return p;
-        p.dropped += live;
+        const struct stream_block *b = index_slot(&s->blocks, p.place)->block;
+        if (t->by == STREAM_TRIM_LENGTH && s->length - p.dropped <= t->length_max) return p;
+        if (t->entries_removed_max > 0 && p.dropped + b->live > t->entries_removed_max) return p;
+        if (!blocks_go(t, b, b->live, s->length - p.dropped)) return p;
+        p.dropped += b->live;
     } while (index_next(&s->blocks, &p.place));
     p.all = true;
     return p;
@@ -54,8 +62,7 @@ static struct stream_id id_after(const struct stream_block *b, uint64_t skipped)
 }
 
 /* How many entries of the first staying block go. */
-static uint64_t plan_rest(const struct stream *s, const struct stream_trim *t, const struct plan *p,
-                          uint64_t pending)
+static uint64_t plan_rest(const struct stream *s, const struct stream_trim *t, const struct plan *p)
 {
     const struct stream_block *b = index_slot(&s->blocks, p->place)->block;
     if (t->approximate) return 0;
@@ -64,45 +71,23 @@ static uint64_t plan_rest(const struct stream *s, const struct stream_trim *t, c
         struct stream_id before = t->id_min;
         return stream_id_decrement(&before) ? block_rank(b, before) : 0;
     }
-    uint64_t length = s->length + pending - p->dropped;
+    uint64_t length = s->length - p->dropped;
     uint64_t rest = length > t->length_max ? length - t->length_max : 0;
     CHECK(rest < b->live);
     return rest;
 }
 
-/* Every block goes: what must *first_kept be? What is about to be appended stays, unless nothing
- * may stay or its ID is too small. */
-static bool plan_all(const struct stream *s, const struct stream_trim *t, uint64_t pending,
-                     struct stream_id *first_kept)
-{
-    if (t->by == STREAM_TRIM_ID) {
-        *first_kept = t->id_min;
-        return true;
-    }
-    if (pending == 0 || t->length_max == 0) {
-        *first_kept = STREAM_ID_MIN;
-        return true;
-    }
-    *first_kept = s->last_id;
-    return stream_id_increment(first_kept); /* false: nothing can be appended */
-}
-
-bool stream_trim_plan(const struct stream *s, const struct stream_trim *trim, uint64_t pending,
+bool stream_trim_plan(const struct stream *s, const struct stream_trim *trim,
                       struct stream_id *first_kept, uint64_t *count)
 {
-    CHECK(pending <= 1);
-    bool nothing_stays = trim->by == STREAM_TRIM_LENGTH && trim->length_max == 0;
-    if (s->length == 0) {
-        *first_kept = STREAM_ID_MIN;
-        *count = pending;
-        return nothing_stays && pending > 0;
-    }
-    struct plan p = plan_blocks(s, trim, pending);
+    if (s->length == 0) return false;
+    struct plan p = plan_blocks(s, trim);
     if (p.all) {
-        *count = p.dropped + (nothing_stays ? pending : 0);
-        return plan_all(s, trim, pending, first_kept);
+        *first_kept = trim->by == STREAM_TRIM_ID ? trim->id_min : STREAM_ID_MIN;
+        *count = p.dropped;
+        return true;
     }
-    uint64_t rest = plan_rest(s, trim, &p, pending);
+    uint64_t rest = plan_rest(s, trim, &p);
     *count = p.dropped + rest;
     if (*count == 0) return false;
     const struct stream_block *b = index_slot(&s->blocks, p.place)->block;

@@ -26,7 +26,7 @@ static uint64_t trim(struct stream *s, struct stream_trim t)
     struct stream_id first_kept;
     uint64_t count;
     uint64_t length = stream_length(s);
-    if (!stream_trim_plan(s, &t, 0, &first_kept, &count)) return 0;
+    if (!stream_trim_plan(s, &t, &first_kept, &count)) return 0;
     assert_true(count > 0);
     assert_int_equal(stream_trim_before(s, first_kept), count);
     assert_int_equal(stream_length(s), length - count);
@@ -110,27 +110,33 @@ static void test_deleted_entries_do_not_count(void **state)
     stream_destroy(s);
 }
 
-/* An entry that is about to come counts in the length, and stays if it may. */
-static void test_before_an_append(void **state)
+/* Thousands of blocks are trimmed as few are, wherever the borders of the index's leaves (256
+ * blocks) are; what is cut off at once is most of it, and the rest follows. */
+static void test_many_blocks(void **state)
 {
     (void)state;
-    struct stream_trim t = {.by = STREAM_TRIM_LENGTH, .length_max = 10};
-    struct stream_id first_kept;
-    uint64_t count;
-    struct stream *s = fill(10);
-    assert_false(stream_trim_plan(s, &t, 0, &first_kept, &count));
-    assert_true(stream_trim_plan(s, &t, 1, &first_kept, &count));
-    assert_int_equal(count, 1);
-    assert_int_equal(first_kept.ms, 2);
-    t.length_max = 1;
-    assert_true(stream_trim_plan(s, &t, 1, &first_kept, &count));
-    assert_int_equal(count, 10);
-    assert_int_equal(stream_id_compare(first_kept, (struct stream_id){10, 1}), 0);
-    t.length_max = 0;
-    assert_true(stream_trim_plan(s, &t, 1, &first_kept, &count));
-    assert_int_equal(count, 11);
-    assert_int_equal(stream_id_compare(first_kept, STREAM_ID_MIN), 0);
-    stream_destroy(s);
+    enum { COUNT = 9000, BLOCK = 10, LEAF = 256 * BLOCK };
+    static const int NEAR[] = {-11, -10, -9, -1, 0, 1, 9, 10, 11, 1000};
+    for (size_t i = 0; i < 3 * sizeof NEAR / sizeof *NEAR; i++) {
+        uint64_t gone = (uint64_t)((int)(i % 3 + 1) * LEAF + NEAR[i / 3]);
+        uint64_t blocks = gone / BLOCK * BLOCK, limit = gone % 3 * LEAF + BLOCK;
+        struct stream *s = fill(COUNT);
+        assert_int_equal(by_length(s, COUNT - gone, true, limit), blocks < limit ? blocks : limit);
+        assert_int_equal(by_length(s, COUNT - gone, true, 0), blocks < limit ? 0 : blocks - limit);
+        assert_int_equal(by_id(s, gone + 1, true, 0), 0);
+        assert_int_equal(by_id(s, gone + 1, false, 0), gone % BLOCK);
+        stream_destroy(s);
+
+        s = fill(COUNT);
+        struct stream_id first_kept = {gone + 1, 0};
+        struct stream *cut = stream_cut_before(s, first_kept);
+        assert_int_equal(cut == NULL, gone < LEAF);
+        if (cut != NULL) assert_int_equal(stream_length(cut), gone / LEAF * LEAF);
+        stream_check(s);
+        assert_int_equal(stream_trim_before(s, first_kept), gone % LEAF);
+        if (cut != NULL) stream_destroy(cut);
+        stream_destroy(s);
+    }
 }
 
 /* Everything can go even when the last ID is the largest there is. */
@@ -149,12 +155,9 @@ static void test_the_largest_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_approximate),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_deleted_entries_do_not_count),
-        cmocka_unit_test(test_before_an_append),
-        cmocka_unit_test(test_the_largest_id),
+        cmocka_unit_test(test_exact),       cmocka_unit_test(test_approximate),
+        cmocka_unit_test(test_limit),       cmocka_unit_test(test_deleted_entries_do_not_count),
+        cmocka_unit_test(test_many_blocks), cmocka_unit_test(test_the_largest_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,8 +132,9 @@ static bool next_backward(struct stream_walk *w)
 
 /* ---- both ---- */
 
-void stream_walk_index(struct stream_walk *w, const struct block_index *x,
-                       struct stream_range range, bool reverse)
+/* Without a look at bookmarks. */
+static void begin(struct stream_walk *w, const struct block_index *x, struct stream_range range,
+                  bool reverse)
 {
     w->index = x;
     w->range = range;
@@ -152,7 +153,7 @@ void stream_walk_index(struct stream_walk *w, const struct block_index *x,
 void stream_walk_begin(struct stream_walk *w, const struct stream *s, struct stream_range range,
                        bool reverse)
 {
-    stream_walk_index(w, &s->blocks, range, reverse);
+    begin(w, &s->blocks, range, reverse);
     if (reverse || w->block == NULL) return;
     const struct stream_bookmark *b = stream_groups_bookmark(s, range.first);
     if (b == NULL) return;
@@ -174,12 +175,6 @@ void stream_walk_bookmark(const struct stream_walk *w, struct stream_bookmark *b
         .rewrites = w->block->rewrites,
         .mark = w->at,
     };
-}
-
-void stream_view_walk_begin(struct stream_walk *w, const struct stream_view *v,
-                            struct stream_range range, bool reverse)
-{
-    stream_walk_index(w, &v->blocks, range, reverse);
 }
 
 bool stream_walk_next(struct stream_walk *w)
@@ -214,11 +209,11 @@ bool stream_walk_seek(struct stream_walk *w, struct stream_id id)
     return false;
 }
 
-void stream_walk_move(struct stream_walk *w, const struct stream_view *v)
+void stream_walk_move(struct stream_walk *w, const struct stream *to)
 {
     const struct index_place place = {w->leaf, w->slot};
-    CHECK(w->block == NULL || index_slot(&v->blocks, place)->block == w->block);
-    w->index = &v->blocks;
+    CHECK(w->block == NULL || index_slot(&to->blocks, place)->block == w->block);
+    w->index = &to->blocks;
 }
 
 bool stream_walk_field(struct stream_walk *w, struct slice *item)

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "env/clock.h"
-#include "stream/stream_group.h"
+#include "stream/stream_copy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,9 +122,9 @@ static void bench_entries(uint64_t entries)
     print_time("find a random ID", start, 10000);
 
     start = clock_thread_cpu_ns();
-    struct stream_view *v = stream_freeze(s);
+    struct stream *v = stream_freeze(s);
     print_time("freeze, a stream", start, 1);
-    stream_view_destroy(v);
+    stream_destroy(v);
 
     start = clock_thread_cpu_ns();
     for (int i = 0; i < 10000; i++) {
@@ -158,7 +158,7 @@ static void bench_capped(uint64_t entries)
     uint64_t start = clock_thread_cpu_ns();
     for (uint64_t i = 0; i < entries; i++) {
         produce(&p, s);
-        if (stream_trim_plan(s, &trim, 0, &first, &count)) stream_trim_before(s, first);
+        if (stream_trim_plan(s, &trim, &first, &count)) stream_trim_before(s, first);
     }
     print_time("append and exact trim to 1000", start, entries);
     stream_destroy(s);
@@ -295,7 +295,7 @@ static void bench_claims(void)
 /* ---- one large stream ---- */
 
 /* Frees the stream as the store does; the longest step. */
-static void bench_dismantle(struct stream *s)
+static void bench_dismantle(const char *job, struct stream *s)
 {
     enum { STEPS = 2000 }; /* EXPIRE_STEPS_PER_TICK of the engine */
     uint64_t start = clock_thread_cpu_ns(), longest = 0, turns = 0;
@@ -305,7 +305,7 @@ static void bench_dismantle(struct stream *s)
         gone = stream_dismantle(s, &steps);
         if (clock_thread_cpu_ns() - before > longest) longest = clock_thread_cpu_ns() - before;
     }
-    print("free everything", (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
+    print(job, (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
     print("  in steps of 2000 parts, the longest", (double)longest / 1e6, "ms");
     print("  steps", (double)turns, "");
 }
@@ -321,9 +321,22 @@ static void bench_large_group(struct stream *s, uint64_t entries)
     print_memory("a pending entry", before, entries);
 }
 
+/* As XTRIM does; returns what is to be freed. */
+static struct stream *bench_trim(struct stream *s, uint64_t trimmed)
+{
+    struct stream_trim trim = {.by = STREAM_TRIM_LENGTH, .length_max = stream_length(s) - trimmed};
+    struct stream_id first;
+    uint64_t count = 0, start = clock_thread_cpu_ns();
+    stream_trim_plan(s, &trim, &first, &count);
+    struct stream *cut = stream_cut_before(s, first);
+    stream_trim_before(s, first);
+    print("trim a fifth, exactly", (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
+    return cut;
+}
+
 static void bench_large(uint64_t entries)
 {
-    enum { PARTS = 10, TRIMMED = 1000000 };
+    enum { PARTS = 10 };
     struct producer p = {.random = {1}, .id = {1700000000000, 0}};
     struct stream *s = stream_create();
     size_t before = allocated();
@@ -344,18 +357,21 @@ static void bench_large(uint64_t entries)
     }
     print_time("find and count after a random ID", start, 10000);
     start = clock_thread_cpu_ns();
-    stream_view_destroy(stream_freeze(s));
+    stream_destroy(stream_freeze(s));
     print("freeze and release", (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
     bench_large_group(s, entries / 10);
 
-    struct stream_trim trim = {.by = STREAM_TRIM_LENGTH, .length_max = stream_length(s) - TRIMMED};
-    struct stream_id first;
-    uint64_t count;
     start = clock_thread_cpu_ns();
-    if (stream_trim_plan(s, &trim, 0, &first, &count)) found += stream_trim_before(s, first);
-    print("trim 1 M entries, exactly", (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
+    struct stream *copy = stream_copy(s);
+    print("copy, with a tenth pending", (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
+    bench_dismantle("free the copy", copy);
+    start = clock_thread_cpu_ns();
+    struct stream *group = stream_cut_group(s, SLICE("group"));
+    print("destroy the group", (double)(clock_thread_cpu_ns() - start) / 1e6, "ms");
+    bench_dismantle("free the group", group);
+    bench_dismantle("free a fifth, trimmed", bench_trim(s, entries / 5));
+    bench_dismantle("free the rest", s);
     if (found == 0) printf("nothing was found\n");
-    bench_dismantle(s);
 }
 
 int main(int argc, char **argv)

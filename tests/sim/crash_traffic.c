@@ -610,7 +610,7 @@ static void show_group(const struct stream *s, const struct stream_group *g,
     shown->group_exists = true;
     shown->last_delivered_id = id_of(stream_group_last_delivered(g));
     shown->lag = (int64_t)stream_group_lag(s, g);
-    shown->entries_read = (int64_t)stream_group_entries_read(s, g);
+    shown->entries_read = (int64_t)stream_group_entries_read(g);
     stream_pending_walk_begin(&walk, g, NULL, all);
     while (stream_pending_walk_next(&walk)) {
         CHECK(shown->pending_count < ENTRIES_MAX);

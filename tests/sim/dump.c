@@ -86,7 +86,7 @@ static void add_stream(struct buf *out, const struct stream *s)
         add_bytes(out, "\n  group", stream_group_name(g));
         add_id(out, "delivered", stream_group_last_delivered(g));
         buf_append_format(out, " read=%" PRIu64 " exact=%d lag=%" PRIu64,
-                          stream_group_entries_read(s, g), stream_group_entries_read_exact(g),
+                          stream_group_entries_read(g), stream_group_entries_read_exact(g),
                           stream_group_lag(s, g));
         add_consumers(out, g);
         add_pending(out, g);
