@@ -4,7 +4,7 @@
  * What is claimed goes into the log as one effect for each run of rising IDs, usually one in all:
  * an ID that a request names twice is then in two effects, and the second sees the first. */
 #include "command/commands.h"
-#include "command/stream_arguments.h"
+#include "command/stream_answer.h"
 
 enum { AUTOCLAIM_COUNT = 100, AUTOCLAIM_LOOKED_AT = 10 }; /* looks at so many per one to claim */
 
@@ -24,9 +24,10 @@ struct claiming {
     const struct stream *stream;
     const struct stream_group *group;
     const struct claim_options *options;
-    struct stream_ids run;     /* rising IDs that are not in an effect yet */
-    struct stream_ids claimed; /* for the answer */
-    struct stream_ids gone;    /* pending, but deleted from the stream */
+    struct stream_walk entries; /* finds what is in the stream */
+    struct stream_ids run;      /* rising IDs that are not in an effect yet */
+    struct stream_ids claimed;  /* for the answer */
+    struct stream_ids gone;     /* pending, but deleted from the stream */
 };
 
 /* ---- options of XCLAIM ---- */
@@ -91,6 +92,8 @@ static bool read_claim(struct command_context *c, struct stream_ids *ids,
 
 static void begin_claiming(struct claiming *claiming)
 {
+    struct stream_range all = {STREAM_ID_MIN, STREAM_ID_MAX};
+    stream_walk_begin(&claiming->entries, claiming->stream, all, false);
     stream_ids_init(&claiming->run);
     stream_ids_init(&claiming->claimed);
     stream_ids_init(&claiming->gone);
@@ -157,22 +160,19 @@ static void consider_id(struct claiming *claiming, struct stream_id id)
     if (run->count > 0 && stream_id_compare(id, run->items[run->count - 1]) <= 0)
         apply_run(claiming);
     bool is_pending = stream_pending_find(claiming->group, id, &pending);
-    if (!stream_contains(claiming->stream, id)) {
+    if (!stream_walk_seek(&claiming->entries, id)) {
         if (is_pending) stream_ids_add(&claiming->gone, id);
     } else if (is_pending ? idle_enough(claiming, &pending) : claiming->options->force) {
         claim_id(claiming, id);
     }
 }
 
-static void answer_claimed(const struct claiming *claiming)
+static struct stream_part claimed_part(const struct claiming *claiming)
 {
-    struct reply *r = claiming->c->reply;
-    reply_array(r, claiming->claimed.count);
-    for (size_t i = 0; i < claiming->claimed.count; i++) {
-        struct stream_id id = claiming->claimed.items[i];
-        if (claiming->options->just_id) answer_stream_id(r, id);
-        else answer_stream_entry_of(r, claiming->stream, id);
-    }
+    struct stream_part part = {
+        .served = true, .only_ids = claiming->options->just_id, .stream = claiming->stream};
+    stream_part_list(&part, &claiming->claimed);
+    return part;
 }
 
 /* Streams and groups of both commands: false when refused. */
@@ -213,7 +213,9 @@ enum outcome command_xclaim(struct command_context *c)
         for (size_t i = 0; i < ids.count; i++) consider_id(&claiming, ids.items[i]);
         apply_run(&claiming);
         apply_gone(&claiming);
-        answer_claimed(&claiming);
+        struct stream_part part = claimed_part(&claiming);
+        answer_stream_parts(c, &part, 1, reply_cut(c->portions, c->reply));
+        stream_parts_free(&part, 1);
         end_claiming(&claiming);
     }
     stream_ids_deinit(&ids);
@@ -255,13 +257,13 @@ static struct stream_id look_for_idle(struct claiming *claiming, struct stream_i
                                       int64_t count)
 {
     struct stream_pending_walk walk;
-    int64_t looks =
-        count > INT64_MAX / AUTOCLAIM_LOOKED_AT ? INT64_MAX : count * AUTOCLAIM_LOOKED_AT;
+    if (count > STREAM_CLAIMED_MAX) count = STREAM_CLAIMED_MAX;
+    int64_t looks = count * AUTOCLAIM_LOOKED_AT;
     stream_pending_walk_begin(&walk, claiming->group, NULL,
                               (struct stream_range){start, STREAM_ID_MAX});
     for (; looks > 0 && count > 0; looks--) {
         if (!stream_pending_walk_next(&walk)) return STREAM_ID_MIN;
-        if (!stream_contains(claiming->stream, walk.entry.id)) {
+        if (!stream_walk_seek(&claiming->entries, walk.entry.id)) {
             stream_ids_add(&claiming->gone, walk.entry.id);
             count--; /* it takes room in the answer too */
         } else if (idle_enough(claiming, &walk.entry)) {
@@ -285,12 +287,13 @@ enum outcome command_xautoclaim(struct command_context *c)
     ensure_consumer(c, &claiming.key, c->arguments[2], c->arguments[3]);
     apply_run(&claiming);
     apply_gone(&claiming);
+    uint64_t cut = reply_cut(c->portions, c->reply);
+    struct stream_part parts[] = {claimed_part(&claiming), {.served = true, .only_ids = true}};
+    stream_part_list(&parts[1], &claiming.gone);
     reply_array(c->reply, 3);
     answer_stream_id(c->reply, next);
-    answer_claimed(&claiming);
-    reply_array(c->reply, claiming.gone.count);
-    for (size_t i = 0; i < claiming.gone.count; i++)
-        answer_stream_id(c->reply, claiming.gone.items[i]);
+    answer_stream_parts(c, parts, 2, cut);
+    stream_parts_free(parts, 2);
     end_claiming(&claiming);
     return OUTCOME_REPLIED;
 }

@@ -1,6 +1,7 @@
 /* command_stream_info.c - XINFO STREAM, GROUPS and CONSUMERS. The order of the fields is Redis':
  * libraries read them by position (redisson #2818). */
 #include "command/commands.h"
+#include "command/stream_full.h"
 #include "command/stream_idempotence.h"
 
 enum { FULL_COUNT = 10 }; /* entries and pending entries of each kind in XINFO STREAM FULL */
@@ -14,18 +15,6 @@ static bool require_stream(struct command_context *c, const struct stream **stre
     return *stream != NULL;
 }
 
-static void answer_field(struct reply *r, const char *name, uint64_t value)
-{
-    reply_bulk_text(r, name);
-    reply_integer(r, (int64_t)value);
-}
-
-static void answer_field_id(struct reply *r, const char *name, struct stream_id id)
-{
-    reply_bulk_text(r, name);
-    answer_stream_id(r, id);
-}
-
 /* The thirteen fields that both forms of XINFO STREAM begin with. The radix tree is Redis'; here it
  * is the index of blocks, whose nodes are blocks and the index itself. */
 static void answer_stream_head(struct command_context *c, const struct stream *stream)
@@ -36,20 +25,20 @@ static void answer_stream_head(struct command_context *c, const struct stream *s
     struct stream_id first = STREAM_ID_MIN;
     size_t blocks = stream_blocks_count(stream);
     stream_first_id(stream, &first);
-    answer_field(r, "length", stream_length(stream));
-    answer_field(r, "radix-tree-keys", blocks);
-    answer_field(r, "radix-tree-nodes", blocks + 1);
-    answer_field_id(r, "last-generated-id", stream_last_id(stream));
-    answer_field_id(r, "max-deleted-entry-id", stream_max_deleted_id(stream));
-    answer_field(r, "entries-added", stream_entries_added(stream));
-    answer_field_id(r, "recorded-first-entry-id", first);
+    answer_stream_field(r, "length", stream_length(stream));
+    answer_stream_field(r, "radix-tree-keys", blocks);
+    answer_stream_field(r, "radix-tree-nodes", blocks + 1);
+    answer_stream_field_id(r, "last-generated-id", stream_last_id(stream));
+    answer_stream_field_id(r, "max-deleted-entry-id", stream_max_deleted_id(stream));
+    answer_stream_field(r, "entries-added", stream_entries_added(stream));
+    answer_stream_field_id(r, "recorded-first-entry-id", first);
     stream_idmp_measure(stream, &figures);
-    answer_field(r, "idmp-duration", limits.duration_s);
-    answer_field(r, "idmp-maxsize", limits.count_max);
-    answer_field(r, "pids-tracked", figures.producers);
-    answer_field(r, "iids-tracked", figures.iids);
-    answer_field(r, "iids-added", figures.added);
-    answer_field(r, "iids-duplicates", figures.duplicates);
+    answer_stream_field(r, "idmp-duration", limits.duration_s);
+    answer_stream_field(r, "idmp-maxsize", limits.count_max);
+    answer_stream_field(r, "pids-tracked", figures.producers);
+    answer_stream_field(r, "iids-tracked", figures.iids);
+    answer_stream_field(r, "iids-added", figures.added);
+    answer_stream_field(r, "iids-duplicates", figures.duplicates);
 }
 
 static void answer_edge_entry(struct reply *r, const struct stream *stream, bool newest)
@@ -59,76 +48,6 @@ static void answer_edge_entry(struct reply *r, const struct stream *stream, bool
     reply_bulk_text(r, newest ? "last-entry" : "first-entry");
     if (present) answer_stream_entry_of(r, stream, id);
     else reply_null(r);
-}
-
-/* Pending entries of a group (consumer NULL), or of one consumer, which then is not named. Those
- * that XNACK gave back have no consumer, and the time when that was. */
-static void answer_pending(struct reply *r, const struct stream_group *group,
-                           const struct stream_consumer *consumer, uint64_t limit)
-{
-    struct stream_pending_walk walk;
-    uint64_t count = consumer == NULL ? stream_group_pending_count(group)
-                                      : stream_consumer_pending_count(consumer);
-    answer_field(r, "pel-count", count);
-    if (consumer == NULL) answer_field(r, "nacked-count", stream_group_unowned_count(group));
-    if (limit != 0 && count > limit) count = limit;
-    reply_bulk_text(r, "pending");
-    reply_array(r, (size_t)count);
-    stream_pending_walk_begin(&walk, group, consumer,
-                              (struct stream_range){STREAM_ID_MIN, STREAM_ID_MAX});
-    for (uint64_t i = 0; i < count; i++) {
-        CHECK(stream_pending_walk_next(&walk));
-        reply_array(r, consumer == NULL ? 4 : 3);
-        answer_stream_id(r, walk.entry.id);
-        if (consumer == NULL) reply_bulk(r, pending_owner_name(&walk.entry));
-        reply_integer(r, walk.entry.delivery_ms);
-        reply_integer(r, (int64_t)walk.entry.deliveries);
-    }
-}
-
-static void answer_consumers(struct reply *r, const struct stream_group *group, uint64_t limit)
-{
-    const struct stream_consumer *consumer = NULL;
-    reply_bulk_text(r, "consumers");
-    reply_array(r, stream_consumers_count(group));
-    while ((consumer = stream_consumer_next(group, consumer)) != NULL) {
-        reply_map(r, 5);
-        reply_bulk_text(r, "name");
-        reply_bulk(r, stream_consumer_name(consumer));
-        answer_field(r, "seen-time", (uint64_t)stream_consumer_seen_ms(consumer));
-        answer_field(r, "active-time", (uint64_t)stream_consumer_active_ms(consumer));
-        answer_pending(r, group, consumer, limit);
-    }
-}
-
-static void answer_groups(struct reply *r, const struct stream *stream, uint64_t limit)
-{
-    const struct stream_group *group = NULL;
-    reply_bulk_text(r, "groups");
-    reply_array(r, stream_groups_count(stream));
-    while ((group = stream_group_next(stream, group)) != NULL) {
-        reply_map(r, 8);
-        reply_bulk_text(r, "name");
-        reply_bulk(r, stream_group_name(group));
-        answer_field_id(r, "last-delivered-id", stream_group_last_delivered(group));
-        answer_field(r, "entries-read", stream_group_entries_read(group));
-        answer_field(r, "lag", stream_group_lag(stream, group));
-        answer_pending(r, group, NULL, limit);
-        answer_consumers(r, group, limit);
-    }
-}
-
-static void answer_full(struct command_context *c, const struct stream *stream, uint64_t limit)
-{
-    struct reply *r = c->reply;
-    struct stream_range all = {STREAM_ID_MIN, STREAM_ID_MAX};
-    uint64_t entries = stream_length(stream);
-    if (limit != 0 && entries > limit) entries = limit;
-    reply_map(r, 15);
-    answer_stream_head(c, stream);
-    reply_bulk_text(r, "entries");
-    answer_stream_entries(r, stream, all, false, entries);
-    answer_groups(r, stream, limit);
 }
 
 static enum outcome refuse_syntax(struct command_context *c)
@@ -148,7 +67,7 @@ enum outcome command_xinfo_stream(struct command_context *c)
     if (options == 0) {
         reply_map(c->reply, 16);
         answer_stream_head(c, stream);
-        answer_field(c->reply, "groups", stream_groups_count(stream));
+        answer_stream_field(c->reply, "groups", stream_groups_count(stream));
         answer_edge_entry(c->reply, stream, false);
         answer_edge_entry(c->reply, stream, true);
         return OUTCOME_REPLIED;
@@ -159,7 +78,10 @@ enum outcome command_xinfo_stream(struct command_context *c)
         if (!argument_integer(c, 5, &limit)) return OUTCOME_REPLIED;
         if (limit < 0) limit = FULL_COUNT;
     }
-    answer_full(c, stream, (uint64_t)limit);
+    uint64_t cut = reply_cut(c->portions, c->reply);
+    reply_map(c->reply, 15);
+    answer_stream_head(c, stream);
+    answer_stream_full(c, stream, (uint64_t)limit, cut);
     return OUTCOME_REPLIED;
 }
 
@@ -173,11 +95,11 @@ enum outcome command_xinfo_groups(struct command_context *c)
         reply_map(c->reply, 6);
         reply_bulk_text(c->reply, "name");
         reply_bulk(c->reply, stream_group_name(group));
-        answer_field(c->reply, "consumers", stream_consumers_count(group));
-        answer_field(c->reply, "pending", stream_group_pending_count(group));
-        answer_field_id(c->reply, "last-delivered-id", stream_group_last_delivered(group));
-        answer_field(c->reply, "entries-read", stream_group_entries_read(group));
-        answer_field(c->reply, "lag", stream_group_lag(stream, group));
+        answer_stream_field(c->reply, "consumers", stream_consumers_count(group));
+        answer_stream_field(c->reply, "pending", stream_group_pending_count(group));
+        answer_stream_field_id(c->reply, "last-delivered-id", stream_group_last_delivered(group));
+        answer_stream_field(c->reply, "entries-read", stream_group_entries_read(group));
+        answer_stream_field(c->reply, "lag", stream_group_lag(stream, group));
     }
     return OUTCOME_REPLIED;
 }
@@ -202,7 +124,7 @@ enum outcome command_xinfo_consumers(struct command_context *c)
         reply_map(c->reply, 4);
         reply_bulk_text(c->reply, "name");
         reply_bulk(c->reply, stream_consumer_name(consumer));
-        answer_field(c->reply, "pending", stream_consumer_pending_count(consumer));
+        answer_stream_field(c->reply, "pending", stream_consumer_pending_count(consumer));
         reply_bulk_text(c->reply, "idle");
         reply_integer(c->reply, idle_ms < 0 ? 0 : idle_ms);
         reply_bulk_text(c->reply, "inactive");

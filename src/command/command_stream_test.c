@@ -1,7 +1,8 @@
 /* command_stream_test.c - what scenarios of streams cannot show: blocks of a size that is set,
- * names of megabytes, how many effects a request has. */
+ * names of megabytes, how many effects a request has, very many pending entries. */
 #include "base/limits.h"
 #include "command/fixture.h"
+#include "command/stream_arguments.h"
 
 #include <stdlib.h>
 
@@ -137,6 +138,61 @@ static void test_names_repeated_too_often(void **state)
     fixture_close(f);
 }
 
+/* The group 'g' of the stream 's' with so many entries pending, 1-0, 2-0 and so on. */
+static struct fixture *open_with_pending(unsigned count)
+{
+    struct fixture *f = fixture_open();
+    char line[64];
+    EXPECT(f, "XGROUP CREATE s g 0 MKSTREAM", "+OK\r\n");
+    for (unsigned i = 1; i <= count; i++) {
+        snprintf(line, sizeof line, "XADD s %u-0 f v", i);
+        fixture_send(f, line);
+        fixture_send(f, "XREADGROUP GROUP g ann COUNT 1 STREAMS s >");
+    }
+    return f;
+}
+
+static void expect_beginning(const char *reply, const char *beginning)
+{
+    assert_int_equal(strncmp(reply, beginning, strlen(beginning)), 0);
+}
+
+/* XAUTOCLAIM claims so many at most, whatever COUNT says, and its cursor stands behind them. */
+static void test_claims_in_portions(void **state)
+{
+    (void)state;
+    enum { COUNT = STREAM_CLAIMED_MAX + 5 };
+    struct fixture *f = open_with_pending(COUNT);
+    const char *reply = fixture_send(f, "XAUTOCLAIM s g bob 0 - COUNT 9000000 JUSTID");
+    expect_beginning(reply, "*3\r\n$7\r\n16385-0\r\n*16384\r\n$3\r\n1-0\r\n");
+    EXPECT(
+        f, "XAUTOCLAIM s g bob 0 16385 COUNT 3 JUSTID",
+        "*3\r\n$7\r\n16388-0\r\n*3\r\n$7\r\n16385-0\r\n$7\r\n16386-0\r\n$7\r\n16387-0\r\n*0\r\n");
+    expect_beginning(fixture_send(f, "XREADGROUP GROUP g cleo CLAIM 0 STREAMS s >"),
+                     "*1\r\n*2\r\n$1\r\ns\r\n*16384\r\n");
+    fixture_close(f);
+}
+
+/* CLAIM takes away pending entries that are gone from the stream, but not all at once when they are
+ * very many: the next request goes on. */
+static void test_many_gone_entries(void **state)
+{
+    (void)state;
+    enum { COUNT = STREAM_CLAIMED_MAX + 200 };
+    struct fixture *f = open_with_pending(COUNT);
+    EXPECT(f, "XTRIM s MAXLEN 1", ":16583\r\n");
+    EXPECT(f, "XREADGROUP GROUP g bob COUNT 1 CLAIM 0 STREAMS s >", "*-1\r\n");
+    EXPECT(
+        f, "XPENDING s g",
+        "*4\r\n:200\r\n$7\r\n16385-0\r\n$7\r\n16584-0\r\n*1\r\n*2\r\n$3\r\nann\r\n$3\r\n200\r\n");
+    EXPECT(f, "XREADGROUP GROUP g bob COUNT 1 CLAIM 0 STREAMS s >",
+           "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*4\r\n$7\r\n16584-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
+           ":0\r\n:1\r\n");
+    EXPECT(f, "XPENDING s g",
+           "*4\r\n:1\r\n$7\r\n16584-0\r\n$7\r\n16584-0\r\n*1\r\n*2\r\n$3\r\nbob\r\n$1\r\n1\r\n");
+    fixture_close(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +200,8 @@ int main(void)
         cmocka_unit_test(test_position_of_a_group),
         cmocka_unit_test(test_claim_behind_what_is_gone),
         cmocka_unit_test(test_names_repeated_too_often),
+        cmocka_unit_test(test_claims_in_portions),
+        cmocka_unit_test(test_many_gone_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { FIXTURE_CLIENTS = 3, FIXTURE_BYTES_MAX = 256 * 1024 };
+enum { FIXTURE_CLIENTS = 3, FIXTURE_BYTES_MAX = 1024 * 1024 };
 #define FIXTURE_NOW_MS 1700000000000
 
 struct fixture {

@@ -4,6 +4,8 @@
 
 #include "base/memory.h"
 
+enum { DROP_STEPS = 2000 }; /* blocks that are freed in one go */
+
 /* Where the answer stands. The walk lives as long as the parts: the view that takes the place of a
  * stream has the same blocks in the same places. */
 struct progress {
@@ -21,7 +23,7 @@ struct answer_rest {
     char *keys; /* of all parts */
     size_t keys_bytes;
     size_t count;
-    struct stream **views; /* of the parts; NULL: not served, or answered */
+    struct stream **views; /* of the parts: what they have; NULL: nothing, or it was answered */
     struct stream_part parts[];
 };
 
@@ -40,8 +42,10 @@ static void answer_with_age(struct reply *r, struct stream_walk *walk, int64_t i
 static void answer_item(struct reply *r, const struct stream_part *part,
                         const struct stream_item *item, struct stream_walk *walk)
 {
-    bool present = stream_walk_seek(walk, item->id);
-    if (part->claims) {
+    bool present = !part->only_ids && stream_walk_seek(walk, item->id);
+    if (part->only_ids) {
+        answer_stream_id(r, item->id);
+    } else if (part->claims) {
         CHECK(present);
         answer_with_age(r, walk, item->idle_ms, item->deliveries);
     } else if (present) {
@@ -88,28 +92,22 @@ static void begin_part(struct reply *r, const struct stream_part *part, struct p
     p->walk_of_range = false;
 }
 
-static void begin_walk(const struct stream_part *part, struct stream *view,
-                       struct stream_range range, struct progress *p)
-{
-    if (view != NULL) stream_walk_begin(&p->walk, view, range, part->reverse);
-    else stream_walk_begin(&p->walk, part->stream, range, part->reverse);
-}
-
 /* False: 'end' was reached before all of the part was written. */
-static bool answer_part(struct reply *r, const struct stream_part *part, struct stream *view,
-                        struct progress *p, uint64_t end)
+static bool answer_part(struct reply *r, const struct stream_part *part, struct progress *p,
+                        uint64_t end)
 {
     if (!p->begun) {
         begin_part(r, part, p);
         struct stream_range all = {STREAM_ID_MIN, STREAM_ID_MAX};
-        if (part->items_count > 0) begin_walk(part, view, all, p);
+        if (part->items_count > 0 && !part->only_ids)
+            stream_walk_begin(&p->walk, part->stream, all, false);
     }
     for (; p->item < part->items_count; p->item++) {
         if (r->out->appended >= end) return false;
         answer_item(r, part, &part->items[p->item], &p->walk);
     }
     if (p->left > 0 && !p->walk_of_range) {
-        begin_walk(part, view, part->range, p);
+        stream_walk_begin(&p->walk, part->stream, part->range, part->reverse);
         p->walk_of_range = true;
     }
     p->begun = !(part->claims ? answer_new(r, p, end) : answer_range(r, p, end));
@@ -118,28 +116,32 @@ static bool answer_part(struct reply *r, const struct stream_part *part, struct 
 
 /* ---- the rest ---- */
 
-static void drop_view(struct answer_rest *a, size_t part)
+/* Gives up the views of what is answered. Entries that nobody else has any more are freed, of which
+ * this does a bounded portion; false: there are more. */
+static bool drop_views(struct answer_rest *a)
 {
-    if (a->views[part] != NULL) stream_destroy(a->views[part]);
-    a->views[part] = NULL;
+    size_t steps = DROP_STEPS;
+    for (size_t i = 0; i < a->progress.part; i++) {
+        if (a->views[i] != NULL && !stream_dismantle(a->views[i], &steps)) return false;
+        a->views[i] = NULL;
+    }
+    return true;
 }
 
 static bool rest_next(struct reply_rest *rest, struct reply *r, uint64_t end)
 {
     struct answer_rest *a = (struct answer_rest *)(void *)rest;
     struct progress *p = &a->progress;
-    for (; p->part < a->count; p->part++) {
-        if (!a->parts[p->part].served) continue;
-        if (!answer_part(r, &a->parts[p->part], a->views[p->part], p, end)) return true;
-        drop_view(a, p->part);
-    }
-    return false;
+    for (; p->part < a->count; p->part++)
+        if (a->parts[p->part].served && !answer_part(r, &a->parts[p->part], p, end)) break;
+    return !drop_views(a) || p->part < a->count;
 }
 
 static void rest_destroy(struct reply_rest *rest)
 {
     struct answer_rest *a = (struct answer_rest *)(void *)rest;
-    for (size_t i = 0; i < a->count; i++) drop_view(a, i);
+    for (size_t i = 0; i < a->count; i++)
+        if (a->views[i] != NULL) stream_destroy(a->views[i]);
     stream_parts_free(a->parts, a->count);
     memory_free(a->keys, a->keys_bytes);
     memory_free(a->views, a->count * sizeof *a->views);
@@ -168,10 +170,12 @@ static struct reply_rest *make_rest(struct stream_part *parts, size_t count,
         if (keys != NULL) memcpy(keys, part->key.data, part->key.size);
         part->key.data = keys;
         keys += part->key.size;
+        if (part->only_ids) continue;
         a->views[i] = stream_freeze(part->stream);
-        part->stream = NULL;
+        part->stream = a->views[i];
     }
-    if (p->begun) stream_walk_move(&a->progress.walk, a->views[p->part]);
+    if (p->begun && !a->parts[p->part].only_ids)
+        stream_walk_move(&a->progress.walk, a->views[p->part]);
     return &a->rest;
 }
 
@@ -182,11 +186,21 @@ void answer_stream_parts(struct command_context *c, struct stream_part *parts, s
     p.begun = false;
     for (p.part = 0; p.part < count; p.part++) {
         if (!parts[p.part].served) continue;
-        if (answer_part(c->reply, &parts[p.part], NULL, &p, cut)) continue;
+        if (answer_part(c->reply, &parts[p.part], &p, cut)) continue;
         CHECK(c->portions->rest == NULL);
         c->portions->rest = make_rest(parts, count, &p);
         return;
     }
+}
+
+void stream_part_list(struct stream_part *part, const struct stream_ids *ids)
+{
+    CHECK(part->items == NULL);
+    part->items_count = ids->count;
+    if (ids->count == 0) return;
+    part->items = memory_allocate(ids->count * sizeof *part->items);
+    for (size_t i = 0; i < ids->count; i++)
+        part->items[i] = (struct stream_item){.id = ids->items[i]};
 }
 
 void stream_parts_free(struct stream_part *parts, size_t count)

@@ -386,19 +386,6 @@ void answer_stream_entry(struct reply *r, struct stream_walk *walk)
     answer_stream_id_and_fields(r, walk);
 }
 
-void answer_stream_entries(struct reply *r, const struct stream *stream, struct stream_range range,
-                           bool reverse, uint64_t count)
-{
-    struct stream_walk walk;
-    reply_array(r, (size_t)count);
-    if (count == 0) return;
-    stream_walk_begin(&walk, stream, range, reverse);
-    for (uint64_t i = 0; i < count; i++) {
-        CHECK(stream_walk_next(&walk));
-        answer_stream_entry(r, &walk);
-    }
-}
-
 void answer_stream_entry_of(struct reply *r, const struct stream *stream, struct stream_id id)
 {
     struct stream_walk walk;

@@ -7,6 +7,10 @@
 
 #include "command/arguments.h"
 
+/* Pending entries that one XAUTOCLAIM, or XREADGROUP CLAIM of one key, gives to another consumer:
+ * whoever wants more asks again. */
+enum { STREAM_CLAIMED_MAX = 1 << 14 };
+
 /* Some IDs: the first ones on the stack, more on the heap. */
 enum { STREAM_IDS_INLINE = 64 };
 struct stream_ids {
@@ -86,9 +90,6 @@ void answer_stream_id(struct reply *r, struct stream_id id);
  * answers that have more of them: id and fields. */
 void answer_stream_entry(struct reply *r, struct stream_walk *walk);
 void answer_stream_id_and_fields(struct reply *r, struct stream_walk *walk);
-/* An array of 'count' entries from the beginning of the walk: as many are there. */
-void answer_stream_entries(struct reply *r, const struct stream *stream, struct stream_range range,
-                           bool reverse, uint64_t count);
 /* The entry with this ID, which is there. */
 void answer_stream_entry_of(struct reply *r, const struct stream *stream, struct stream_id id);
 

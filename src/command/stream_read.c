@@ -6,16 +6,16 @@
 
 #include "base/memory.h"
 
-/* Pending entries that one request delivers again, by an ID or by CLAIM, over all its keys: a key
- * that is named a thousand times must not hold the event loop. Whoever has more asks again. */
-enum { READ_AGAIN_MAX = 1 << 20 };
+/* Entries that one request delivers, new or again, over all its keys: neither a backlog of years
+ * nor a key that is named a thousand times must hold the event loop. For more one asks again. */
+enum { READ_DELIVERED_MAX = 1 << 20 };
 
 struct reading {
     struct command_context *c;
     const struct read_plan *plan;
     uint64_t entries_left;
     uint64_t bytes_left;
-    uint64_t again_left;
+    uint64_t delivered_left;
     bool any;    /* something was taken: from now on MAXSIZE counts */
     bool claims; /* CLAIM holds for this key and those after it */
 };
@@ -23,6 +23,12 @@ struct reading {
 static uint64_t limit_of(const struct reading *r)
 {
     return r->plan->count_max < r->entries_left ? r->plan->count_max : r->entries_left;
+}
+
+/* The same for what a group delivers. */
+static uint64_t delivery_limit(const struct reading *r)
+{
+    return limit_of(r) < r->delivered_left ? limit_of(r) : r->delivered_left;
 }
 
 /* May an entry of this size be taken? Then it is. */
@@ -82,8 +88,10 @@ static void deliver_new(struct reading *r, const struct store_key *key, struct s
     CHECK(db_stream(r->c->db, key, &stream) == LOOKUP_FOUND);
     const struct stream_group *group = argument_group(r->c, r->plan->group, stream);
     uint64_t limit = r->plan->count_max - part->items_count;
+    if (limit > r->delivered_left) limit = r->delivered_left;
     look_through(r, stream, stream_group_last_delivered(group), limit, part);
     if (part->count == 0) return;
+    r->delivered_left -= part->count;
     struct effect e = {.kind = EFFECT_GROUP_DELIVER, .key = *key};
     e.group_deliver.delivery = (struct stream_delivery){.group = group_name(r),
                                                         .consumer = consumer_name(r),
@@ -127,11 +135,10 @@ static void deliver_history(struct reading *r, const struct store_key *key, stru
     struct stream_walk entries;
     struct stream_pending_walk walk;
     struct stream_range range = {after, STREAM_ID_MAX};
-    uint64_t limit = limit_of(r);
+    uint64_t limit = delivery_limit(r);
     /* At least one, because an empty answer means that there is no more. */
-    if (limit > r->again_left) limit = r->again_left > 0 ? r->again_left : 1;
+    if (r->delivered_left == 0 && limit_of(r) > 0) limit = 1;
     part->served = true;
-    part->history = true;
     if (!stream_id_increment(&range.first)) return;
     CHECK(db_stream(r->c->db, key, &stream) == LOOKUP_FOUND);
     const struct stream_group *group = argument_group(r->c, r->plan->group, stream);
@@ -146,11 +153,8 @@ static void deliver_history(struct reading *r, const struct store_key *key, stru
         if (is_present) stream_ids_add(&present, walk.entry.id);
     }
     deliver_ids(r, key, &present, -1);
-    r->again_left -= all.count < r->again_left ? all.count : r->again_left;
-    part->items_count = all.count;
-    if (all.count > 0) part->items = memory_allocate(all.count * sizeof *part->items);
-    for (size_t i = 0; i < all.count; i++)
-        part->items[i] = (struct stream_item){.id = all.items[i]};
+    r->delivered_left -= all.count < r->delivered_left ? all.count : r->delivered_left;
+    stream_part_list(part, &all);
     stream_ids_deinit(&all);
     stream_ids_deinit(&present);
 }
@@ -167,8 +171,8 @@ static bool is_idle_enough(const struct reading *r, const struct stream_pending 
 static size_t claim_limit(const struct reading *r, const struct stream_group *group)
 {
     struct stream_pending oldest;
-    uint64_t limit = limit_of(r), pending = stream_group_pending_count(group);
-    if (limit > r->again_left) limit = r->again_left;
+    uint64_t limit = delivery_limit(r), pending = stream_group_pending_count(group);
+    if (limit > STREAM_CLAIMED_MAX) limit = STREAM_CLAIMED_MAX;
     if (!stream_pending_oldest(group, &oldest) || !is_idle_enough(r, &oldest)) return 0;
     return (size_t)(limit < pending ? limit : pending);
 }
@@ -206,17 +210,19 @@ static bool decide_claims(struct reading *r, struct claim_attempt *a)
     return a->gone.count == a->listed_max;
 }
 
-/* Lists as many as may be claimed, and more only while all that are listed are gone. */
+/* Lists as many as may be claimed, and more only while all that are listed are gone; what is gone
+ * beyond STREAM_CLAIMED_MAX is left for the next request. */
 static void list_claims(struct reading *r, struct claim_attempt *a)
 {
     enum { LONGER = 4 };
-    size_t pending = stream_group_pending_count(a->group), size = a->claimed_max;
+    size_t most = stream_group_pending_count(a->group), size = a->claimed_max;
+    if (most > STREAM_CLAIMED_MAX) most = STREAM_CLAIMED_MAX;
     do {
         memory_free(a->listed, a->listed_max * sizeof *a->listed);
-        a->listed_max = size < pending ? size : pending;
+        a->listed_max = size < most ? size : most;
         a->listed = memory_allocate(a->listed_max * sizeof *a->listed);
         size *= LONGER;
-    } while (decide_claims(r, a) && a->listed_max < pending); /* ends with all that are pending */
+    } while (decide_claims(r, a) && a->listed_max < most);
 }
 
 static void note_claims(const struct reading *r, const struct claim_attempt *a,
@@ -251,7 +257,7 @@ static void claim_idle(struct reading *r, const struct store_key *key, struct st
                                 .key = *key,
                                 .group_acknowledge = {group_name(r), a.gone.items, a.gone.count}});
     deliver_ids(r, key, &a.claimed, r->c->now_ms);
-    r->again_left -= a.claimed.count;
+    r->delivered_left -= a.claimed.count;
     stream_ids_deinit(&a.claimed);
     stream_ids_deinit(&a.gone);
     memory_free(a.listed, a.listed_max * sizeof *a.listed);
@@ -299,7 +305,7 @@ size_t read_look_at_keys(struct command_context *c, const struct read_plan *plan
                         .plan = plan,
                         .entries_left = plan->entries_max,
                         .bytes_left = plan->bytes_max,
-                        .again_left = READ_AGAIN_MAX,
+                        .delivered_left = READ_DELIVERED_MAX,
                         .claims = plan->claim_idle_ms >= 0};
     size_t served = 0;
     for (size_t i = 0; i < plan->keys_count; i++) {
