@@ -710,6 +710,11 @@ int64_t db_flush_due_ms(const struct db *db)
     return db->wal == NULL ? INT64_MAX : wal_flush_due_ms(db->wal);
 }
 
+enum disk_status db_log_status(const struct db *db)
+{
+    return db->wal == NULL ? DISK_OK : wal_status(db->wal);
+}
+
 struct wal_spare *db_spare_begin(struct db *db)
 {
     return db->wal == NULL ? NULL : wal_spare_begin(db->wal, db->now_ms);

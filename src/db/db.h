@@ -172,6 +172,7 @@ size_t db_pending_bytes(const struct db *db); /* of frames that no flush has tak
 struct wal_flush *db_flush_begin(struct db *db);
 enum disk_status db_flush_end(struct db *db, struct wal_flush *flush);
 int64_t db_flush_due_ms(const struct db *db);
+enum disk_status db_log_status(const struct db *db); /* not DISK_OK: the process must end */
 struct wal_spare *db_spare_begin(struct db *db);
 enum disk_status db_spare_end(struct db *db, struct wal_spare *spare);
 

@@ -215,7 +215,7 @@ void snapshots_end(struct snapshots *x, struct snapshot_job *job)
     x->job = false;
     x->status = snapshot_end(x->writer, job, &whole, &s);
     x->failed = x->status != DISK_OK;
-    if (x->status == DISK_FULL) wal_give_space_back(x->options.wal);
+    if (x->failed) wal_snapshot_failed(x->options.wal, x->status);
     if (!whole) return;
     CHECK(x->phase == PHASE_WRITING);
     drop_writer(x);

@@ -8,6 +8,7 @@ const char *disk_status_text(enum disk_status status)
     case DISK_EXISTS: return "the file exists already";
     case DISK_FULL: return "no space left on the device";
     case DISK_DENIED: return "permission denied";
+    case DISK_NAMES_LOST: return "the directory could not be synced";
     case DISK_FAILED: break;
     }
     return "input/output error";

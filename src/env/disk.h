@@ -6,6 +6,9 @@
  *
  * Every function returns DISK_OK or what the world did wrong; nothing is retried here. Functions
  * may be called from one helper thread at a time per file; those that take a name, from several.
+ * All of these share one directory, whose failed sync is told once, to one of them: after it
+ * sync_names fails for ever, whoever asks, or another thread would vouch for a name that this one
+ * has lost (docs/decisions/0026).
  *
  * The disk decides how bytes travel (docs/decisions/0010): whole blocks at block boundaries go
  * past the page cache where the file system allows, from memory at a block boundary without a
@@ -19,11 +22,12 @@
 
 enum disk_status {
     DISK_OK,
-    DISK_ABSENT, /* no file of that name */
-    DISK_EXISTS, /* create found one */
-    DISK_FULL,   /* ENOSPC, EDQUOT, EFBIG */
-    DISK_DENIED, /* EACCES, EPERM, EROFS */
-    DISK_FAILED, /* everything else: EIO ... */
+    DISK_ABSENT,     /* no file of that name */
+    DISK_EXISTS,     /* create found one */
+    DISK_FULL,       /* ENOSPC, EDQUOT, EFBIG */
+    DISK_DENIED,     /* EACCES, EPERM, EROFS */
+    DISK_FAILED,     /* everything else: EIO ... */
+    DISK_NAMES_LOST, /* sync_names failed, now or before */
 };
 
 const char *disk_status_text(enum disk_status status); /* "no space left on the device" ... */

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,13 +39,14 @@ enum call {
     CALL_CUT, /* ftruncate */
 };
 
-enum { SHORT = -1, END = -2, BLOCK = DISK_BLOCK_BYTES };
+enum { SHORT = -1, END = -2, BLOCK = DISK_BLOCK_BYTES, SLOW_US = 20000 };
 
 static struct {
     enum call call;
     unsigned after; /* so many calls still succeed */
     int error;      /* errno; SHORT: a quarter of it is done; END: nothing is, without an error */
     bool always;    /* else once */
+    bool slowly;    /* a failing fsync takes its time */
     unsigned fired;
 } fault;
 
@@ -54,6 +56,7 @@ static void fail_next(enum call call, int error)
     fault.after = 0;
     fault.error = error;
     fault.always = false;
+    fault.slowly = false;
     fault.fired = 0;
 }
 
@@ -64,7 +67,7 @@ static bool strikes(enum call call)
         fault.after--;
         return false;
     }
-    fault.fired++;
+    __atomic_add_fetch(&fault.fired, 1, __ATOMIC_RELEASE);
     errno = fault.error > 0 ? fault.error : 0;
     return true;
 }
@@ -161,7 +164,10 @@ int fdatasync(int descriptor)
 int fsync(int descriptor)
 {
     int (*next)(int) = (int (*)(int))original("fsync");
-    return strikes(CALL_SYNC_NAMES) ? -1 : next(descriptor);
+    if (!strikes(CALL_SYNC_NAMES)) return next(descriptor);
+    if (fault.slowly) usleep(SLOW_US);
+    errno = fault.error;
+    return -1;
 }
 
 int renameat(int from_directory, const char *from, int to_directory, const char *to)
@@ -295,14 +301,63 @@ static void test_statuses(void **state)
         assert_int_equal(f->o->write(f->file, 0, block), status);
         fail_next(CALL_SYNC, error);
         assert_int_equal(f->o->sync(f->file), status);
-        fail_next(CALL_SYNC_NAMES, error);
-        assert_int_equal(f->o->sync_names(f->disk->context), status);
         fail_next(CALL_RENAME, error);
         assert_int_equal(f->o->rename(f->disk->context, "file", "other"), status);
         fail_next(CALL_REMOVE, error);
         assert_int_equal(f->o->remove(f->disk->context, "file"), status);
         assert_int_equal(fault.fired, 1);
     }
+}
+
+/* The kernel tells of a failed sync of the directory once. It is never trusted again, and what is
+ * no name goes on. */
+static void test_names_lost(void **state)
+{
+    static const int errors[] = {EIO, ENOSPC, EDQUOT, EROFS};
+    struct fixture *f = *state;
+    char problem[256];
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        assert_int_equal(f->o->sync_names(f->disk->context), DISK_OK);
+        fail_next(CALL_SYNC_NAMES, errors[i]);
+        assert_int_equal(f->o->sync_names(f->disk->context), DISK_NAMES_LOST);
+        assert_int_equal(f->o->sync_names(f->disk->context), DISK_NAMES_LOST);
+        assert_int_equal(fault.fired, 1);
+        assert_int_equal(f->o->sync(f->file), DISK_OK);
+        assert_int_equal(f->o->rename(f->disk->context, "file", "other"), DISK_OK);
+        assert_int_equal(f->o->rename(f->disk->context, "other", "file"), DISK_OK);
+        f->o->close(f->disk->context, f->file);
+        disk_os_close(f->disk);
+        f->disk = disk_os_open(f->path, problem, sizeof problem);
+        assert_non_null(f->disk);
+        assert_int_equal(open_again(f, &f->file), DISK_OK);
+    }
+}
+
+static void *sync_names_of(void *context)
+{
+    const struct fixture *f = context;
+    enum disk_status status = f->o->sync_names(f->disk->context);
+    return status == DISK_NAMES_LOST ? NULL : context;
+}
+
+/* A thread that syncs while the sync of another fails is not told that all is well. The kernel
+ * would say so: it has told the other one. */
+static void test_names_lost_by_another(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t threads[4];
+    fail_next(CALL_SYNC_NAMES, EIO);
+    fault.slowly = true;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, sync_names_of, f), 0);
+        while (i == 0 && __atomic_load_n(&fault.fired, __ATOMIC_ACQUIRE) == 0) usleep(100);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        void *told_well;
+        assert_int_equal(pthread_join(threads[i], &told_well), 0);
+        assert_null(told_well);
+    }
+    assert_int_equal(fault.fired, 1);
 }
 
 /* A signal ends no operation. */
@@ -472,6 +527,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_lost_by_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_transfers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounce, setup, teardown),

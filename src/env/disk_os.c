@@ -21,6 +21,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -46,6 +47,8 @@ struct disk_os {
     struct disk disk; /* first: what the caller holds */
     int directory;
     int lock; /* -1: none is held (disk_os_open_existing) */
+    pthread_mutex_t names;
+    bool names_lost; /* a sync of the directory has failed */
 };
 
 static enum disk_status status_of(int error)
@@ -239,10 +242,15 @@ static enum disk_status os_remove(void *context, const char *name)
     return unlinkat(d->directory, name, 0) == 0 ? DISK_OK : status_of(errno);
 }
 
+/* Under a mutex, so that no thread syncs between the failure of another and its being noted. */
 static enum disk_status os_sync_names(void *context)
 {
     struct disk_os *d = context;
-    return fsync(d->directory) == 0 ? DISK_OK : status_of(errno);
+    pthread_mutex_lock(&d->names);
+    if (!d->names_lost) d->names_lost = fsync(d->directory) != 0;
+    bool lost = d->names_lost;
+    pthread_mutex_unlock(&d->names);
+    return lost ? DISK_NAMES_LOST : DISK_OK;
 }
 
 static bool visit_entry(struct disk_os *d, const char *name, disk_visit *visit, void *context)
@@ -355,6 +363,8 @@ static struct disk *create(int directory, int lock)
     struct disk_os *d = memory_allocate(sizeof(*d));
     *d = (struct disk_os){.directory = directory, .lock = lock};
     d->disk = (struct disk){.operations = &operations, .context = d};
+    int result = pthread_mutex_init(&d->names, NULL);
+    CHECK(result == 0);
     return &d->disk;
 }
 
@@ -400,5 +410,6 @@ void disk_os_close(struct disk *disk)
     CHECK(&d->disk == disk);
     if (d->lock >= 0) (void)close(d->lock);
     (void)close(d->directory);
+    pthread_mutex_destroy(&d->names);
     memory_free(d, sizeof(*d));
 }

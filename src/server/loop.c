@@ -141,12 +141,8 @@ static void move_flush(struct server *s)
 {
     if (s->flush != NULL && worker_take(s->sync_worker) != NULL) {
         note_flush(s);
-        enum disk_status status = engine_flush_end(s->engine, s->flush);
+        (void)engine_flush_end(s->engine, s->flush);
         s->flush = NULL;
-        if (status != DISK_OK) {
-            stop_at_once(s, status);
-            return;
-        }
     }
     if (s->flush != NULL || waits_for_company(s)) return;
     s->flush = engine_flush_begin(s->engine);
@@ -158,7 +154,8 @@ static void move_flush(struct server *s)
 static void move_spare(struct server *s)
 {
     if (s->spare != NULL && worker_take(s->spare_worker) != NULL) {
-        /* The log says what failed and tries again; when it matters, writes are refused. */
+        /* The log says what failed. It tries again, and when it matters, writes are refused; or it
+         * is the end of the log. */
         (void)db_spare_end(s->db, s->spare);
         s->spare = NULL;
     }
@@ -193,9 +190,10 @@ static void turn(struct server *s)
     if (s->stop_requested && s->phase == SERVER_LOADING) loading_give_up(s);
     if (s->stop_requested && s->phase == SERVER_RUNNING) begin_stopping(s);
     move_flush(s);
-    if (s->phase == SERVER_STOPPED) return;
     move_spare(s);
     saving_move(s);
+    if (db_log_status(s->db) != DISK_OK) stop_at_once(s, db_log_status(s->db));
+    if (s->phase == SERVER_STOPPED) return;
     engine_release(s->engine);
     struct session *session;
     while ((session = engine_take_ready(s->engine)) != NULL) peer_serve(session_owner(session));

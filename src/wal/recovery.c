@@ -599,36 +599,44 @@ static bool is_named(const struct manifest *m, uint64_t snapshot)
     return false;
 }
 
-/* The manifest that is on stable storage does not need it: a spare, while too few are there. */
-static bool recycle(struct recovery *r, const struct listed *f)
+/* Whether a segment that the manifest on stable storage does not need becomes a spare: while too
+ * few are there. */
+static bool recycles(const struct recovery *r, const struct listed *f)
 {
-    if (f->kind != SEGMENT_LOG || f->size != r->options->segment_bytes) return false;
-    if (r->spares.count >= SPARES_AHEAD) return false;
-    uint64_t number = r->spares.next++;
+    return f->kind == SEGMENT_LOG && f->size == r->options->segment_bytes &&
+           r->spares.count < SPARES_AHEAD;
+}
+
+static enum disk_status clear_file(struct recovery *r, const struct listed *f)
+{
+    struct disk *disk = r->options->disk;
     struct segment_name name = segment_name(f->kind, f->number);
-    if (segment_recycle(r->options->disk, name.text, number) != DISK_OK) return false;
-    spares_add(&r->spares, number);
-    return true;
+    if (recycles(r, f)) {
+        uint64_t number = r->spares.next++;
+        enum disk_status status = segment_recycle(disk, name.text, number);
+        if (status == DISK_OK) spares_add(&r->spares, number);
+        if (status == DISK_OK || status == DISK_NAMES_LOST) return status;
+    }
+    (void)disk->operations->remove(disk->context, name.text);
+    return DISK_OK;
 }
 
 /* Recycles or removes what no log needs: segments that were superseded or never activated, files
  * that were being made, spares of another size, snapshots that are not whole or not named. Failing
- * to costs space, nothing else. */
-static void clear_leftovers(struct recovery *r)
+ * to costs space, nothing else, unless names are lost. */
+static enum disk_status clear_leftovers(struct recovery *r)
 {
     struct disk *disk = r->options->disk;
-    for (size_t i = 0; i < r->inventory->count; i++) {
-        const struct listed *f = &r->inventory->files[i];
-        if (f->needed || recycle(r, f)) continue;
-        struct segment_name name = segment_name(f->kind, f->number);
-        (void)disk->operations->remove(disk->context, name.text);
-    }
+    enum disk_status status = DISK_OK;
+    for (size_t i = 0; i < r->inventory->count && status == DISK_OK; i++)
+        if (!r->inventory->files[i].needed) status = clear_file(r, &r->inventory->files[i]);
     for (size_t i = 0; i < r->inventory->snapshots_count; i++) {
         const struct listed_snapshot *f = &r->inventory->snapshots[i];
         if (f->whole && is_named(&r->manifest, f->number)) continue;
         struct snapshot_name name = snapshot_name(f->number, f->whole);
         (void)disk->operations->remove(disk->context, name.text);
     }
+    return status;
 }
 
 static enum disk_status start_segment(struct recovery *r, struct writer *w, struct scan *s)
@@ -677,8 +685,8 @@ enum disk_status recovery_restart(struct recovery *r, struct writer *w)
         else if (status == DISK_OK) status = DISK_FAILED;
         if (opened != SCAN_OPEN_DISK) scan_close(&s);
     }
-    if (status == DISK_OK) clear_leftovers(r);
-    else disk_failed(r, "opening a new segment", status);
+    if (status == DISK_OK) status = clear_leftovers(r);
+    if (status != DISK_OK) disk_failed(r, "opening a new segment", status);
     return status;
 }
 

@@ -505,7 +505,7 @@ static void doom_surplus(struct wal *w)
     }
 }
 
-void wal_give_space_back(struct wal *w)
+static void give_space_back(struct wal *w)
 {
     spares_expect(&w->spares, 0);
     doom_surplus(w);
@@ -519,7 +519,7 @@ static void count_publishing(struct wal *w, const struct wal_flush *f)
     w->publish_status = f->publish_status;
     if (f->publish_status != DISK_OK) {
         generations_doom_snapshot(&w->generations, w->snapshot.number);
-        wal_give_space_back(w);
+        give_space_back(w);
         return;
     }
     generations_switched(&w->generations, &f->replaced, &f->published);
@@ -543,21 +543,31 @@ static void park(struct wal *w)
     w->retry_ms = w->begin_ms + FULL_RETRY_MS;
 }
 
+/* The end: nothing is acknowledged from here on. */
+static void fail(struct wal *w, enum disk_status status)
+{
+    CHECK(status != DISK_OK);
+    if (w->status != DISK_OK) return;
+    w->status = status;
+    trace_write(w->trace, TRACE_WARNING, "log: writing it failed (%s); nothing more is kept",
+                disk_status_text(status));
+}
+
+enum disk_status wal_status(const struct wal *w)
+{
+    return w->status;
+}
+
 enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f)
 {
     CHECK(w->flushing && (f == &w->flush || f == &w->naming));
     w->flushing = false;
+    if (f->status != DISK_OK && !f->parked) fail(w, f->status);
+    if (w->status != DISK_OK) return w->status;
     if (f->parked) {
         CHECK(f->status == DISK_FULL);
         park(w);
-        return w->status;
-    }
-    if (f->status != DISK_OK) {
-        CHECK(w->status == DISK_OK);
-        w->status = f->status;
-        trace_write(w->trace, TRACE_WARNING, "log: writing it failed (%s); nothing more is kept",
-                    disk_status_text(f->status));
-        return w->status;
+        return DISK_OK;
     }
     if (f == &w->naming) {
         count_publishing(w, f);
@@ -629,6 +639,7 @@ enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_m
 {
     CHECK(w->spare_making && s == &w->spare);
     w->spare_making = false;
+    if (s->status == DISK_NAMES_LOST) fail(w, s->status);
     if (s->work != SPARE_MAKE) say_left(w, s);
     if (s->work != SPARE_REMOVE && s->status == DISK_OK) {
         spares_add(&w->spares, s->number);
@@ -675,6 +686,14 @@ struct snapshot_writer *wal_snapshot_create(struct wal *w, int64_t now_ms)
                                 .created_ms = now_ms};
     CHECK(h.number > 0);
     return snapshot_writer_create(w->disk, &h);
+}
+
+void wal_snapshot_failed(struct wal *w, enum disk_status status)
+{
+    CHECK(status != DISK_OK);
+    CHECK(!w->publish_asked);
+    if (status == DISK_FULL) give_space_back(w);
+    if (status == DISK_NAMES_LOST) fail(w, status);
 }
 
 void wal_snapshot_publish(struct wal *w, const struct wal_snapshot *s)

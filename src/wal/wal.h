@@ -10,7 +10,8 @@
  * Invariants: synced_lsn <= written_lsn <= appended_lsn; synced_lsn <= durable_lsn <= appended_lsn,
  * durable_lsn never goes back, and moves only with synced_lsn while the policy is 'always'; a batch
  * is never rewritten; nothing is ever appended to a segment that was recovered; after the first
- * failed write or sync nothing is acknowledged any more and the owner stops the process. */
+ * failed write or sync of the log, or sync of the directory, whatever it was for, nothing is
+ * acknowledged any more and the owner stops the process (docs/decisions/0003, 0026). */
 #ifndef WAL_WAL_H
 #define WAL_WAL_H
 
@@ -134,10 +135,13 @@ struct wal_flush_times {
 };                     /* known after its run */
 struct wal_flush_times wal_flush_times(const struct wal_flush *f);
 
-/* Moves durable_lsn. Not DISK_OK: the log is dead, for ever; the process must stop acknowledging.
- * A full disk is not that: if the batch needs a segment that cannot be made, it is kept, DISK_OK is
- * returned, no LSN of it moves (those before it are synced then), wal_has_room is false, and
- * wal_flush_begin lends the same flush again a second later. */
+/* Not DISK_OK: the log is dead, for ever; the process must stop acknowledging, even what a flush
+ * that is under way has written. The end of a flush, of a spare or of a snapshot may be that. */
+enum disk_status wal_status(const struct wal *w);
+
+/* Moves durable_lsn; returns wal_status. A full disk is no end: if the batch needs a segment that
+ * cannot be made, it is kept, no LSN of it moves (those before it are synced then), wal_has_room is
+ * false, and wal_flush_begin lends the same flush again a second later. */
 enum disk_status wal_flush_end(struct wal *w, struct wal_flush *f);
 
 /* When wal_flush_begin should next be called although nothing was appended (idle marker, sync that
@@ -150,10 +154,7 @@ struct wal_spare;
 /* NULL: enough spares, or one is being made, or the disk was full within the last second. */
 struct wal_spare *wal_spare_begin(struct wal *w, int64_t now_ms);
 void wal_spare_run(struct wal_spare *s); /* slow: it fills a file; on any one other thread */
-enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_ms);
-
-/* The disk was full for a snapshot: spare jobs remove what waits only to be recycled. */
-void wal_give_space_back(struct wal *w);
+enum disk_status wal_spare_end(struct wal *w, struct wal_spare *s, int64_t now_ms); /* of the job */
 
 /* False while no further segment could be made (disk full): the owner refuses writes before they
  * execute, and they resume when this becomes true again. */
@@ -172,6 +173,10 @@ void wal_set_policy(struct wal *w, enum wal_policy policy);
 /* ---- snapshots: see snapshot.h for how one is written ---- */
 
 struct snapshot_writer *wal_snapshot_create(struct wal *w, int64_t now_ms); /* the caller's */
+
+/* Its file could not be written. On a full disk spare jobs remove what waits only to be recycled;
+ * names that are lost are the end of the log. */
+void wal_snapshot_failed(struct wal *w, enum disk_status status);
 
 /* Asks for the snapshot, which is whole on stable storage, to be named in the manifest: the next
  * flush syncs the log up to its last LSN and switches the manifest. Two generations are named; the

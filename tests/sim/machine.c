@@ -343,6 +343,7 @@ void machine_make_spare(struct machine *m)
     if (spare == NULL) return;
     wal_spare_run(spare);
     (void)db_spare_end(m->db, spare);
+    m->log_status = db_log_status(m->db);
 }
 
 void machine_snapshot_begin(struct machine *m)
@@ -363,6 +364,7 @@ void machine_snapshot_end(struct machine *m)
 {
     if (m->snapshot == NULL || !m->snapshot_ran) return;
     db_snapshot_end(m->db, m->snapshot);
+    m->log_status = db_log_status(m->db);
     m->snapshot = NULL;
     m->snapshot_ran = false;
 }

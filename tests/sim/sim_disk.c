@@ -62,6 +62,7 @@ struct sim_disk {
     struct names stable;
     struct change changes[NAMES_MAX];
     size_t changes_count;
+    bool names_lost; /* sync_names has failed, and does until the process ends */
     struct inode **inodes;
     size_t inodes_count;
     size_t inodes_capacity;
@@ -386,11 +387,13 @@ static enum disk_status sim_sync_names(void *context)
     bool dead;
     enum disk_status status = meet_faults(s, &dead);
     if (dead) return status;
-    uint64_t chance = status == DISK_OK ? 256 : survival(&s->random);
+    if (s->names_lost) return DISK_NAMES_LOST;
+    s->names_lost = status != DISK_OK;
+    uint64_t chance = s->names_lost ? survival(&s->random) : 256;
     for (size_t i = 0; i < s->changes_count; i++)
         if (random_below(&s->random, 256) < chance) names_change(&s->stable, &s->changes[i]);
     s->changes_count = 0;
-    return status;
+    return s->names_lost ? DISK_NAMES_LOST : DISK_OK;
 }
 
 static enum disk_status sim_list(void *context, disk_visit *visit, void *visit_context)
@@ -533,6 +536,7 @@ void sim_disk_kill(struct sim_disk *s)
 {
     memset(s->files, 0, sizeof(s->files));
     s->faults = (struct sim_faults){0};
+    s->names_lost = false;
     forget_nameless(s);
 }
 

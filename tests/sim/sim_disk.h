@@ -12,7 +12,8 @@
  * What it does when asked (struct sim_faults):
  *   - the n-th call fails, once or for ever: a failed write has written any prefix of its sectors,
  *     a failed sync has kept any subset of the sectors and forgets the others: the next sync
- *     succeeds without them, though they stay visible until the power is cut;
+ *     succeeds without them, though they stay visible until the power is cut; a failed sync_names
+ *     is DISK_NAMES_LOST and so are all that follow, until the process ends (env/disk.h);
  *   - from the n-th call on the power is off: every call fails and changes nothing;
  *   - the disk is full beyond a number of bytes.
  * What it does on demand (sim_disk_damage), and what must never be noticed too late: a flipped

@@ -219,6 +219,89 @@ static void test_failed_sync_is_final(void **state)
     memory_free(o, sizeof(*o));
 }
 
+/* The calls of the disk that a job makes; the last one is the sync of the directory. */
+static uint64_t spare_calls(struct wal_owner *o)
+{
+    sim_disk_set_faults(o->disk, &(struct sim_faults){0});
+    struct wal_spare *s = wal_spare_begin(o->wal, o->now_ms);
+    assert_non_null(s);
+    wal_spare_run(s);
+    assert_int_equal(wal_spare_end(o->wal, s, o->now_ms), DISK_OK);
+    return sim_disk_calls(o->disk);
+}
+
+/* A directory that another thread could not sync is the end of the log, too: a batch that is
+ * written and synced at that moment is not acknowledged any more, and what was is there. */
+static void test_lost_names_are_final(void **state)
+{
+    (void)state;
+    struct wal_owner *o = memory_allocate(sizeof(*o));
+    struct sim_disk *disk = sim_disk_create(4);
+    uint64_t lost;
+    owner_init(o, disk, 4);
+    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    while (wal_appended_lsn(o->wal) < 1) owner_append(o);
+    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
+    assert_non_null(f);
+    wal_flush_run(f);
+    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    assert_int_equal(wal_durable_lsn(o->wal), 1);
+    uint64_t calls = spare_calls(o);
+    while (wal_appended_lsn(o->wal) < 2) owner_append(o);
+    f = wal_flush_begin(o->wal, o->now_ms);
+    struct wal_spare *s = wal_spare_begin(o->wal, o->now_ms);
+    assert_non_null(f);
+    assert_non_null(s);
+    wal_flush_run(f);
+    sim_disk_set_faults(disk, &(struct sim_faults){.fail_at = calls, .fail_status = DISK_FAILED});
+    wal_spare_run(s);
+    assert_int_equal(wal_status(o->wal), DISK_OK);
+    assert_int_equal(wal_spare_end(o->wal, s, o->now_ms), DISK_NAMES_LOST);
+    assert_int_equal(wal_status(o->wal), DISK_NAMES_LOST);
+    assert_int_equal(wal_flush_end(o->wal, f), DISK_NAMES_LOST);
+    assert_int_equal(wal_durable_lsn(o->wal), 1);
+    assert_null(wal_flush_begin(o->wal, o->now_ms + 5000));
+    assert_null(wal_spare_begin(o->wal, o->now_ms + 5000));
+    assert_false(wal_has_room(o->wal));
+    owner_power_cut(o);
+    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    assert_int_equal(lost + o->wrong, 0);
+    assert_int_equal(wal_appended_lsn(o->wal), 2); /* unknown to the client, but synced */
+    owner_die(o);
+    sim_disk_destroy(disk);
+    memory_free(o, sizeof(*o));
+}
+
+/* The same when a snapshot could not be given its name; a file of it that could not be written is
+ * no end. */
+static void test_snapshot_that_loses_names(void **state)
+{
+    (void)state;
+    struct wal_owner *o = memory_allocate(sizeof(*o));
+    bool ended = false;
+    for (uint64_t call = 1; !ended; call++) {
+        struct sim_disk *disk = sim_disk_create(call);
+        uint64_t lost;
+        owner_init(o, disk, 4);
+        assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+        owner_append(o);
+        assert_true(owner_flush(o));
+        owner_move_snapshot(o); /* begun */
+        sim_disk_set_faults(disk,
+                            &(struct sim_faults){.fail_at = call, .fail_status = DISK_FAILED});
+        owner_move_snapshot(o); /* written */
+        assert_true(sim_disk_fault_met(disk));
+        assert_false(o->naming);
+        ended = wal_status(o->wal) == DISK_NAMES_LOST;
+        if (!ended) assert_int_equal(wal_status(o->wal), DISK_OK);
+        if (!ended) assert_true(wal_has_room(o->wal));
+        assert_in_range(call, 1, 20);
+        owner_die(o);
+        sim_disk_destroy(disk);
+    }
+    memory_free(o, sizeof(*o));
+}
+
 /* A full disk: the flush that needs a segment waits, nothing is promised meanwhile, nobody may
  * write, and all of it goes on by itself when there is space again. */
 static void test_disk_full(void **state)
@@ -272,8 +355,12 @@ static void test_disk_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crashes),          cmocka_unit_test(test_repeatable),
-        cmocka_unit_test(test_every_call_fails), cmocka_unit_test(test_failed_sync_is_final),
+        cmocka_unit_test(test_crashes),
+        cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_every_call_fails),
+        cmocka_unit_test(test_failed_sync_is_final),
+        cmocka_unit_test(test_lost_names_are_final),
+        cmocka_unit_test(test_snapshot_that_loses_names),
         cmocka_unit_test(test_disk_full),
     };
     return cmocka_run_group_tests_name("wal_crash", tests, NULL, NULL);

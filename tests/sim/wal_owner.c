@@ -113,7 +113,8 @@ static void write_snapshot(struct wal_owner *o)
     enum disk_status status = snapshot_end(o->snapshot, job, &whole, &s);
     CHECK(whole == (status == DISK_OK));
     drop_snapshot(o);
-    if (status == DISK_FULL) wal_give_space_back(o->wal);
+    if (status != DISK_OK) wal_snapshot_failed(o->wal, status);
+    o->failed = o->failed || wal_status(o->wal) != DISK_OK;
     o->naming = whole;
     if (whole) wal_snapshot_publish(o->wal, &s);
 }
@@ -226,6 +227,7 @@ void owner_make_spare(struct wal_owner *o)
     wal_spare_run(s);
     bool recycling = s->work == SPARE_RECYCLE;
     if (wal_spare_end(o->wal, s, o->now_ms) == DISK_OK && recycling) o->renamed++;
+    o->failed = o->failed || wal_status(o->wal) != DISK_OK;
 }
 
 void owner_live(struct wal_owner *o, unsigned steps)
