@@ -31,6 +31,8 @@ struct wait {
     int64_t wake_ms;
     /* 'again' is also called when the log is on stable storage up to here; 0: not for that. */
     lsn_t synced_lsn;
+    /* ... and when the host has done an errand, by the number of this one (host.h); 0: of none. */
+    uint64_t errand;
     unsigned database;
     size_t keys_first; /* the keys are the arguments keys_first .. keys_first + keys_count - 1 */
     size_t keys_count; /* 0: it waits for no key */

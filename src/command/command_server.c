@@ -102,11 +102,31 @@ enum outcome command_config_set(struct command_context *c)
     return OUTCOME_WAIT;
 }
 
+static enum outcome rewrite_again(struct command_context *c, struct wait *w)
+{
+    struct buf error = {0};
+    if (!c->host->config_rewritten(c->host->context, w->errand, &error)) return OUTCOME_WAIT;
+    return answer_ok_or(c, error.size == 0, &error);
+}
+
+/* CLIENT UNBLOCK, and EXEC, which waits for nothing. */
+static void rewrite_unblocked(struct command_context *c, const struct wait *w)
+{
+    (void)w;
+    reply_error(c->reply, REPLY_ERROR_REWRITE_UNBLOCKED);
+}
+
+/* Answers when the file is on stable storage; meanwhile others are served. */
 enum outcome command_config_rewrite(struct command_context *c)
 {
     struct buf error = {0};
-    bool ok = c->host->config_rewrite(c->host->context, &error);
-    return answer_ok_or(c, ok, &error);
+    uint64_t errand = c->host->config_rewrite(c->host->context, &error);
+    if (errand == 0) return answer_ok_or(c, false, &error);
+    *c->wait = (struct wait){.errand = errand,
+                             .database = c->client->database,
+                             .again = rewrite_again,
+                             .expired = rewrite_unblocked};
+    return rewrite_again(c, c->wait);
 }
 
 enum outcome command_config_resetstat(struct command_context *c)

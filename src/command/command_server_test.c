@@ -19,6 +19,11 @@ static void test_config(void **state)
 {
     (void)state;
     struct fixture *f = fixture_open();
+    f->rewriting = true;
+    EXPECT(f, "CONFIG REWRITE", "");
+    assert_int_equal(f->outcome, OUTCOME_WAIT);
+    assert_int_equal(f->wait.errand, 7);
+    f->rewriting = false;
     CONVERSE(f,
              {"CONFIG GET max*", "*4\r\n$10\r\nmaxclients\r\n$3\r\n100\r\n$9\r\nmaxmemory\r\n"
                                  "$1\r\n0\r\n"},

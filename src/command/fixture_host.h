@@ -38,6 +38,7 @@ struct fixture {
     int shutdowns[2]; /* by enum host_shutdown */
     unsigned resets;
     bool host_fails; /* config_set and config_rewrite answer with an error */
+    bool rewriting;  /* what config_rewrite began is not done */
     char reply[FIXTURE_BYTES_MAX];
 };
 
@@ -67,11 +68,19 @@ static inline bool fixture_config_set(void *context, const struct slice *pairs, 
     return !f->host_fails;
 }
 
-static inline bool fixture_config_rewrite(void *context, struct buf *error)
+static inline uint64_t fixture_config_rewrite(void *context, struct buf *error)
 {
     struct fixture *f = context;
     if (f->host_fails) buf_append_text(error, "ERR no file");
-    return !f->host_fails;
+    return f->host_fails ? 0 : 7;
+}
+
+static inline bool fixture_config_rewritten(void *context, uint64_t errand, struct buf *error)
+{
+    struct fixture *f = context;
+    assert_int_equal(errand, 7);
+    if (!f->rewriting && f->host_fails) buf_append_text(error, "ERR no space");
+    return !f->rewriting;
 }
 
 static inline void fixture_reset_statistics(void *context)
@@ -142,6 +151,7 @@ static inline void fixture_host_init(struct fixture *f)
                             fixture_config_get,
                             fixture_config_set,
                             fixture_config_rewrite,
+                            fixture_config_rewritten,
                             fixture_reset_statistics,
                             fixture_info,
                             fixture_shutdown,

@@ -41,8 +41,12 @@ struct host {
     /* Sets all pairs (name, value, name, value ...) or none. False: 'error' holds the whole text
      * ("ERR CONFIG SET failed (possibly related to argument 'x') - ..."). */
     bool (*config_set)(void *context, const struct slice *pairs, size_t count, struct buf *error);
-    /* False: 'error' holds the text ("ERR The server is running without a config file"). */
-    bool (*config_rewrite)(void *context, struct buf *error);
+    /* Has the present values written into the file, beside the loop: a disk that stalls holds up
+     * nobody else. The number of the errand, for wait.errand; 0: 'error' holds the text ("ERR The
+     * server is running without a config file"). */
+    uint64_t (*config_rewrite)(void *context, struct buf *error);
+    /* True: that errand is done; 'error' holds the text if it failed. */
+    bool (*config_rewritten)(void *context, uint64_t errand, struct buf *error);
     void (*reset_statistics)(void *context);
 
     /* Appends the text of INFO for the sections asked for (none: the default ones). */

@@ -197,7 +197,9 @@ void engine_loaded(struct engine *e, struct db *db)
 {
     CHECK(e->loading);
     CHECK(db != e->db);
-    CHECK(e->waiters.count == 0); /* no command that waits is served while loading */
+    /* No command that waits for data is served while loading: for errands at most. */
+    CHECK(e->waiters.keys.count == 0);
+    CHECK(list_empty(&e->waiters.synced));
     break_watches(e);
     e->db = db;
     e->loading = false;
@@ -678,6 +680,11 @@ struct wal_flush *engine_flush_begin(struct engine *e)
 enum disk_status engine_flush_end(struct engine *e, struct wal_flush *flush)
 {
     return db_flush_end(e->db, flush);
+}
+
+void engine_wake_errands(struct engine *e)
+{
+    waiters_wake_errands(&e->waiters, wake, e);
 }
 
 void engine_release(struct engine *e)

@@ -95,6 +95,9 @@ int64_t engine_due_ms(const struct engine *e);
 struct wal_flush *engine_flush_begin(struct engine *e);
 enum disk_status engine_flush_end(struct engine *e, struct wal_flush *flush);
 
+/* The host has done an errand (command/host.h): who waits for one is tried. Between ticks. */
+void engine_wake_errands(struct engine *e);
+
 /* Releases replies whose LSN is durable: after engine_tick and after engine_flush_end. */
 void engine_release(struct engine *e);
 

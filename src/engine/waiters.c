@@ -417,6 +417,16 @@ void waiters_wake_synced(struct waiters *w, lsn_t synced_lsn, waiters_wake_funct
     }
 }
 
+void waiters_wake_errands(struct waiters *w, waiters_wake_function *wake, void *context)
+{
+    struct list *next;
+    for (struct list *at = w->all.next; at != &w->all; at = next) {
+        struct waiter *waiter = CONTAINER_OF(at, struct waiter, link);
+        next = at->next; /* 'wake' may free this one, and only this one */
+        if (waiter->wait.errand > 0) wake(context, waiter);
+    }
+}
+
 struct waiter *waiters_due(const struct waiters *w, int64_t now_ms)
 {
     return waiters_due_ms(w) <= now_ms ? w->heap[0] : NULL;

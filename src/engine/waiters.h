@@ -79,6 +79,9 @@ void waiters_wake(struct waiters *w, const struct db_touched *touched, waiters_w
 void waiters_wake_synced(struct waiters *w, lsn_t synced_lsn, waiters_wake_function *wake,
                          void *context);
 
+/* Calls 'wake' for those who wait for an errand of the host, oldest first; as waiters_wake. */
+void waiters_wake_errands(struct waiters *w, waiters_wake_function *wake, void *context);
+
 /* The waiter was tried and stays: its wake_ms was set anew. */
 void waiters_settle(struct waiters *w, struct waiter *waiter);
 

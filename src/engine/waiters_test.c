@@ -375,6 +375,32 @@ static void test_synced(void **state)
     waiters_deinit(&w);
 }
 
+/* Those who wait for an errand of the host are tried whenever one is done, others are not. */
+static void test_errands(void **state)
+{
+    (void)state;
+    struct waiters w;
+    waiters_init(&w, 1);
+    struct log l = {.waiters = &w};
+    int owners[3];
+    struct slice argument = SLICE("CONFIG");
+    struct command_context request = {.arguments = &argument, .arguments_count = 1};
+    for (size_t i = 0; i < 3; i++) {
+        struct wait wait = {.errand = (uint64_t[]){1, 0, 2}[i], .again = never};
+        waiters_add(&w, &owners[i], &wait, &request);
+    }
+    waiters_wake_errands(&w, note_wake, &l);
+    assert_int_equal(l.count, 2);
+    assert_ptr_equal(l.owners[0], &owners[0]);
+    assert_ptr_equal(l.owners[1], &owners[2]);
+    l.removes = true;
+    waiters_wake_errands(&w, note_wake, &l);
+    assert_int_equal(l.count, 4);
+    assert_int_equal(w.count, 1);
+    while (w.count > 0) waiters_remove(&w, CONTAINER_OF(w.all.next, struct waiter, link));
+    waiters_deinit(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_timers_of_heads),
         cmocka_unit_test(test_deadlines_model),
         cmocka_unit_test(test_synced),
+        cmocka_unit_test(test_errands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,17 @@ struct config *config_create(void)
     return c;
 }
 
+struct config *config_copy(const struct config *c)
+{
+    struct config *copy = memory_allocate_zeroed(sizeof *copy);
+    for (enum config_id id = 0; id < CONFIG_COUNT; id++)
+        config_value_copy(&copy->values[id], &c->values[id]);
+    if (c->path.size == 0) return copy;
+    buf_append(&copy->path, (struct slice){c->path.data, c->path.size + 1});
+    copy->path.size--;
+    return copy;
+}
+
 void config_destroy(struct config *c)
 {
     for (enum config_id id = 0; id < CONFIG_COUNT; id++) buf_deinit(&c->values[id].text);

@@ -59,7 +59,8 @@ struct config {
     struct buf warnings; /* of reading, lines with "\n", until somebody shows them */
 };
 
-struct config *config_create(void); /* all defaults */
+struct config *config_create(void);                 /* all defaults */
+struct config *config_copy(const struct config *c); /* without its warnings */
 void config_destroy(struct config *c);
 
 /* The row of a directive, without regard to case; CONFIG_COUNT: there is none. */

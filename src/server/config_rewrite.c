@@ -191,10 +191,7 @@ static bool replace_file(const char *path, struct slice text)
 
 bool config_rewrite(const struct config *c, struct buf *error)
 {
-    if (c->path.size == 0) {
-        buf_append_text(error, "ERR The server is running without a config file");
-        return false;
-    }
+    CHECK(c->path.size > 0);
     CHECK(c->path.data[0] == '/');
     struct buf old = {0}, text = {0};
     int failure = 0;

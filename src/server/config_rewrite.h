@@ -12,7 +12,8 @@
 /* The new text of a file whose present text is 'old'. */
 void config_rewrite_text(const struct config *c, struct slice old, struct buf *text);
 
-/* Rewrites the file at c->path. False: 'error' holds the whole text of the reply. */
+/* Rewrites the file at c->path, which there must be. False: 'error' holds the whole text of the
+ * reply. On any thread to which c belongs. */
 bool config_rewrite(const struct config *c, struct buf *error);
 
 #endif

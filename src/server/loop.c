@@ -114,6 +114,7 @@ void server_watch(struct server *s)
     net_watch(s->net, worker_descriptor(s->sync_worker), acknowledge, s->sync_worker);
     net_watch(s->net, worker_descriptor(s->spare_worker), acknowledge, s->spare_worker);
     net_watch(s->net, worker_descriptor(s->snapshot_worker), acknowledge, s->snapshot_worker);
+    net_watch(s->net, worker_descriptor(s->config_worker), acknowledge, s->config_worker);
 }
 
 /* ---- the log ---- */
@@ -194,6 +195,7 @@ static void turn(struct server *s)
     saving_move(s);
     if (db_log_status(s->db) != DISK_OK) stop_at_once(s, db_log_status(s->db));
     if (s->phase == SERVER_STOPPED) return;
+    rewriting_move(s);
     engine_release(s->engine);
     struct session *session;
     while ((session = engine_take_ready(s->engine)) != NULL) peer_serve(session_owner(session));

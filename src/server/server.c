@@ -147,6 +147,7 @@ static void create_engine(struct server *s)
     s->sync_worker = worker_create("irmak-sync", run_flush);
     s->spare_worker = worker_create("irmak-spare", run_spare);
     s->snapshot_worker = worker_create("irmak-snapshot", run_snapshot);
+    s->config_worker = worker_create("irmak-config", rewriting_run);
     server_watch(s);
 }
 
@@ -190,6 +191,8 @@ void server_destroy(struct server *s)
     if (s->sync_worker != NULL) worker_destroy(s->sync_worker);
     if (s->spare_worker != NULL) worker_destroy(s->spare_worker);
     if (s->snapshot_worker != NULL) worker_destroy(s->snapshot_worker);
+    if (s->config_worker != NULL) worker_destroy(s->config_worker);
+    rewriting_deinit(&s->rewriting);
     while (!list_empty(&s->active)) {
         struct peer *p = CONTAINER_OF(s->active.next, struct peer, active);
         list_remove(&p->active);

@@ -67,6 +67,14 @@ struct turns {
     int64_t cpu_read_ns;
 };
 
+/* CONFIG REWRITE: rewriting.c. */
+struct rewriting {
+    uint64_t asked;      /* the number of the last one that was asked for */
+    uint64_t done;       /* ... that was done; one more is under way or not yet begun */
+    struct config *copy; /* of the values of the one under way; NULL: none is */
+    struct buf error;    /* of the one done last; the worker's while one is under way */
+};
+
 struct server {
     struct config *config; /* borrowed */
     struct trace_sink sink;
@@ -83,6 +91,8 @@ struct server {
     bool input_ready;        /* the last turn of the network found something */
     unsigned company_turns;  /* that the next flush has waited for more requests */
     struct wal_spare *spare; /* at the spare worker */
+    struct worker *config_worker;
+    struct rewriting rewriting; /* at the config worker, while it has a copy */
     struct worker *snapshot_worker;
     struct snapshot_job *snapshot; /* at the snapshot worker */
     int64_t saving_checked_ms;     /* when it was last seen whether a snapshot is due */
@@ -151,6 +161,13 @@ struct loading_figures loading_measure(const struct server *s);
 /* saving.c: snapshots on their way, and when one begins by itself */
 void saving_move(struct server *s);
 int64_t saving_due_ms(const struct server *s);
+
+/* rewriting.c: the configuration, on its way into its file */
+uint64_t rewriting_begin(struct server *s, struct buf *error); /* as host.config_rewrite */
+bool rewriting_is_done(const struct server *s, uint64_t number, struct buf *error);
+void rewriting_run(void *job); /* at the config worker */
+void rewriting_move(struct server *s);
+void rewriting_deinit(struct rewriting *r); /* nothing is under way */
 
 /* settings.c: what values of the configuration do */
 bool settings_prepare(struct server *s, struct buf *problem); /* at start, after the sink */

@@ -2,7 +2,6 @@
  * of what commands may ask of the process (command/host.h). */
 #include "env/clock.h"
 #include "env/entropy.h"
-#include "server/config_rewrite.h"
 #include "server/server_state.h"
 
 #include <errno.h>
@@ -192,16 +191,14 @@ static bool host_config_set(void *context, const struct slice *pairs, size_t cou
     return true;
 }
 
-static bool host_config_rewrite(void *context, struct buf *error)
+static uint64_t host_config_rewrite(void *context, struct buf *error)
 {
-    const struct server *s = context;
-    if (config_rewrite(s->config, error)) {
-        trace_write(&s->sink.trace, TRACE_NOTICE, "CONFIG REWRITE: %s", s->config->path.data);
-        return true;
-    }
-    trace_write(&s->sink.trace, TRACE_WARNING, "CONFIG REWRITE: %.*s", (int)error->size,
-                error->data);
-    return false;
+    return rewriting_begin(context, error);
+}
+
+static bool host_config_rewritten(void *context, uint64_t errand, struct buf *error)
+{
+    return rewriting_is_done(context, errand, error);
 }
 
 static void host_reset_statistics(void *context)
@@ -271,6 +268,7 @@ void settings_fill_host(struct server *s)
         .config_get = host_config_get,
         .config_set = host_config_set,
         .config_rewrite = host_config_rewrite,
+        .config_rewritten = host_config_rewritten,
         .reset_statistics = host_reset_statistics,
         .info = host_info,
         .shutdown = host_shutdown,

@@ -54,7 +54,8 @@ struct snapshot_job;
 /* Allocates two buffers of blocks; touches no disk. */
 struct snapshot_writer *snapshot_writer_create(struct disk *disk, const struct snapshot_header *h);
 
-/* No job may be under way. A file that is not whole is closed and removed. */
+/* No job may be under way. One that failed has removed its file; that of a snapshot which is given
+ * up is removed here. */
 void snapshot_writer_destroy(struct snapshot_writer *w);
 
 /* Adds an item of head and body, together at most SNAPSHOT_ITEM_BYTES_MAX. */

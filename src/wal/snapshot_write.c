@@ -112,14 +112,19 @@ struct snapshot_writer *snapshot_writer_create(struct disk *disk, const struct s
     return w;
 }
 
+static void drop_file(struct snapshot_writer *w)
+{
+    struct snapshot_name name = snapshot_name(w->header.number, false);
+    CHECK(w->file != NULL);
+    w->disk->operations->close(w->disk->context, w->file);
+    w->file = NULL;
+    (void)w->disk->operations->remove(w->disk->context, name.text);
+}
+
 void snapshot_writer_destroy(struct snapshot_writer *w)
 {
     CHECK(!w->running);
-    if (w->file != NULL) {
-        struct snapshot_name name = snapshot_name(w->header.number, false);
-        w->disk->operations->close(w->disk->context, w->file);
-        (void)w->disk->operations->remove(w->disk->context, name.text);
-    }
+    if (w->file != NULL) drop_file(w);
     buf_deinit(&w->fill);
     buf_deinit(&w->job.blocks);
     memory_free(w, sizeof *w);
@@ -267,4 +272,5 @@ void snapshot_run(struct snapshot_job *job)
     if (job->finishing) append_footer(w, &job->blocks);
     if (job->status == DISK_OK) job->status = write_blocks(w, &job->blocks);
     if (job->status == DISK_OK && job->finishing) job->status = name_file(w);
+    if (job->status != DISK_OK && w->file != NULL) drop_file(w);
 }

@@ -27,11 +27,16 @@ enum fault_call {
     FAULT_COUNTS_COUNT,
 };
 
-enum { FAULT_SHORT = -1, FAULT_NAME_SIZE = 64 };
+enum {
+    FAULT_SHORT = -1,
+    FAULT_NAME_SIZE = 64,
+    FAULT_CHANGES = 1 << FAULT_WRITE | 1 << FAULT_SYNC | 1 << FAULT_RENAME | 1 << FAULT_REMOVE |
+                    1 << FAULT_SYNC_NAMES,
+};
 
 /* Apart from failures, reads can be held: the read number 'held_from' (counted in seen, from 0) and
- * all after it wait, without the lock, until it is 0 again. While 'stalled' is set, every write and
- * every sync waits so. */
+ * all after it wait, without the lock, until it is 0 again. So do the calls whose bits are set in
+ * 'stalled', of those that change the disk. */
 struct fault_page {
     uint32_t armed;                    /* last to be written by the test, first to be read */
     uint32_t call;                     /* enum fault_call */
@@ -46,8 +51,8 @@ struct fault_page {
     char name[FAULT_NAME_SIZE];        /* of the first file that it struck */
     uint32_t held_from;                /* > 0; 0: reads are not held */
     uint32_t held;                     /* the held_from that a read waits for */
-    uint32_t stalled;                  /* 1: writes and syncs wait */
-    uint32_t waiting;                  /* one of them does */
+    uint32_t stalled;                  /* bits: 1 << enum fault_call */
+    uint32_t waiting;                  /* the bits of those that wait, or have waited */
     uint32_t seen[FAULT_COUNTS_COUNT]; /* calls since the process began */
 };
 

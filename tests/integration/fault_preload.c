@@ -219,11 +219,12 @@ static void wait_while_held(void)
     }
 }
 
-static void wait_while_stalled(void)
+static void wait_while_stalled(enum fault_call call)
 {
     struct fault_page *p = find_page();
-    while (p != NULL && __atomic_load_n(&p->stalled, __ATOMIC_ACQUIRE) != 0) {
-        __atomic_store_n(&p->waiting, 1, __ATOMIC_RELEASE);
+    uint32_t bit = 1U << call;
+    while (p != NULL && (__atomic_load_n(&p->stalled, __ATOMIC_ACQUIRE) & bit) != 0) {
+        __atomic_fetch_or(&p->waiting, bit, __ATOMIC_RELEASE);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
 }
@@ -253,7 +254,7 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t size, off_t offset)
     ssize_t (*next)(int, const void *, size_t, off_t) =
         (ssize_t(*)(int, const void *, size_t, off_t))original("pwrite");
     if (!is_tracked(descriptor)) return next(descriptor, bytes, size, offset);
-    wait_while_stalled();
+    wait_while_stalled(FAULT_WRITE);
     pthread_mutex_lock(&lock);
     ssize_t result = -1;
     bool struck = strikes(FAULT_WRITE, NULL, descriptor);
@@ -274,7 +275,7 @@ int fdatasync(int descriptor)
 {
     int (*next)(int) = (int (*)(int))original("fdatasync");
     if (!is_tracked(descriptor)) return next(descriptor);
-    wait_while_stalled();
+    wait_while_stalled(FAULT_SYNC);
     pthread_mutex_lock(&lock);
     int result = -1;
     if (strikes(FAULT_SYNC, NULL, descriptor)) {
@@ -292,7 +293,7 @@ int fdatasync(int descriptor)
 int fsync(int descriptor)
 {
     int (*next)(int) = (int (*)(int))original("fsync");
-    wait_while_stalled();
+    wait_while_stalled(FAULT_SYNC_NAMES);
     pthread_mutex_lock(&lock);
     int result = strikes(FAULT_SYNC_NAMES, "names", -1) ? -1 : next(descriptor);
     if (result == 0 && has_recycled && page != NULL)
@@ -306,6 +307,7 @@ int renameat(int from_directory, const char *from, int to_directory, const char 
 {
     int (*next)(int, const char *, int, const char *) =
         (int (*)(int, const char *, int, const char *))original("renameat");
+    wait_while_stalled(FAULT_RENAME);
     pthread_mutex_lock(&lock);
     int result =
         strikes(FAULT_RENAME, from, -1) ? -1 : next(from_directory, from, to_directory, to);
@@ -317,6 +319,7 @@ int renameat(int from_directory, const char *from, int to_directory, const char 
 int unlinkat(int directory, const char *name, int flags)
 {
     int (*next)(int, const char *, int) = (int (*)(int, const char *, int))original("unlinkat");
+    wait_while_stalled(FAULT_REMOVE);
     pthread_mutex_lock(&lock);
     int result = strikes(FAULT_REMOVE, name, -1) ? -1 : next(directory, name, flags);
     pthread_mutex_unlock(&lock);

@@ -68,11 +68,20 @@ static bool host_config_set(void *context, const struct slice *pairs, size_t cou
     return false;
 }
 
-static bool host_config_rewrite(void *context, struct buf *error)
+static uint64_t host_config_rewrite(void *context, struct buf *error)
 {
     (void)context;
     buf_append_text(error, "ERR the simulator has no configuration file");
-    return false;
+    return 0;
+}
+
+static bool host_config_rewritten(void *context, uint64_t errand, struct buf *error)
+{
+    (void)context;
+    (void)errand;
+    (void)error;
+    CHECK(false);
+    return true;
 }
 
 static void host_reset_statistics(void *context)
@@ -144,6 +153,7 @@ bool machine_start(struct machine *m, const struct machine_options *options,
                             host_config_get,
                             host_config_set,
                             host_config_rewrite,
+                            host_config_rewritten,
                             host_reset_statistics,
                             host_info,
                             host_shutdown,
