@@ -6,12 +6,12 @@
 #include <jemalloc/jemalloc.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 _Noreturn static void out_of_memory(size_t size)
 {
-    fprintf(stderr, "irmak: out of memory allocating %zu bytes\n", size);
-    abort();
+    char sentence[80];
+    (void)snprintf(sentence, sizeof sentence, "irmak: out of memory allocating %zu bytes", size);
+    check_abort(sentence);
 }
 
 void *memory_allocate(size_t size)

@@ -15,8 +15,9 @@ static size_t allocated_bytes;
 
 _Noreturn static void out_of_memory(size_t size)
 {
-    fprintf(stderr, "irmak: out of memory allocating %zu bytes\n", size);
-    abort();
+    char sentence[80];
+    (void)snprintf(sentence, sizeof sentence, "irmak: out of memory allocating %zu bytes", size);
+    check_abort(sentence);
 }
 
 static void *with_header(void *block, size_t size)

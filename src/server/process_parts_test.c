@@ -1,13 +1,19 @@
+#include "base/check.h"
+#include "base/memory.h"
 #include "server/tick_clock.h"
 #include "server/trace_sink.h"
 #include "server/worker.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -217,12 +223,84 @@ static void test_trace_sink(void **state)
     assert_int_equal(rmdir(directory), 0);
 }
 
+/* ---- the end of a process that cannot go on ---- */
+
+enum ending { END_CHECK, END_CHECK_OF_A_THREAD, END_MEMORY, END_STALLED };
+
+static void *fail_check(void *context)
+{
+    check_failed("a == b", "here.c", *(const int *)context);
+}
+
+static void end_badly(const char *path, enum ending ending)
+{
+    struct trace_sink sink;
+    struct buf problem = {0};
+    pthread_t thread;
+    int line = 42, ends[2];
+    if (freopen("/dev/null", "w", stderr) == NULL) _exit(1);
+    if (!trace_sink_open(&sink, path, &problem) || pipe(ends) != 0) _exit(1);
+    if (ending == END_STALLED) sink.descriptor = ends[1];
+    trace_sink_start(&sink);
+    for (int i = 0; i < 2000; i++) trace_write(&sink.trace, TRACE_NOTICE, "line %04d", i);
+    if (ending == END_MEMORY) (void)memory_allocate(SIZE_MAX / 2);
+    if (ending == END_CHECK_OF_A_THREAD) {
+        if (pthread_create(&thread, NULL, fail_check, &line) != 0) _exit(1);
+        pthread_join(thread, NULL);
+    }
+    fail_check(&line);
+    _exit(0);
+}
+
+static void expect_last_words(enum ending ending, const char *last)
+{
+    static char text[256 * 1024];
+    char path[] = "/tmp/irmak-words-XXXXXX";
+    int file = mkstemp(path), status;
+    assert_true(file >= 0);
+    close(file);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) end_badly(path, ending);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+    size_t size = read_file(path, text, sizeof text);
+    assert_int_equal(unlink(path), 0);
+    if (last == NULL) return;
+    assert_true(size > strlen(last));
+    assert_string_equal(text + size - strlen(last), last);
+    const char *at = text;
+    for (int i = 0; i < 2000; i++) {
+        char line[16];
+        snprintf(line, sizeof line, "line %04d\n", i);
+        at = strstr(at, line);
+        assert_non_null(at);
+    }
+}
+
+/* Whatever a process said before it stops in a failed check, or for want of memory, is in its
+ * logfile, and why it stopped is the last line. A logfile that takes nothing does not keep it. */
+static void test_last_words(void **state)
+{
+    (void)state;
+    expect_last_words(END_CHECK, " # here.c:42: check failed: a == b\n");
+    expect_last_words(END_CHECK_OF_A_THREAD, " # here.c:42: check failed: a == b\n");
+    expect_last_words(END_STALLED, NULL);
+    if (strcmp(memory_allocator_name(), "libc") == 0)
+        return; /* a sanitizer's, which stops itself */
+    char last[128];
+    snprintf(last, sizeof last, " # irmak: out of memory allocating %zu bytes\n", SIZE_MAX / 2);
+    expect_last_words(END_MEMORY, last);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clock_follows), cmocka_unit_test(test_clock_set_back),
         cmocka_unit_test(test_worker),        cmocka_unit_test(test_worker_ends_with_its_job),
         cmocka_unit_test(test_trace_sink),    cmocka_unit_test(test_stalled_trace),
+        cmocka_unit_test(test_last_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

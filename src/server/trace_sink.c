@@ -41,9 +41,9 @@ static void put(const struct trace_sink *sink, const char *bytes, size_t size)
     }
 }
 
-static void enqueue(struct trace_queue *q, struct slice line)
+/* Under the mutex. */
+static void append(struct trace_queue *q, struct slice line)
 {
-    pthread_mutex_lock(&q->mutex);
     bool fits = q->waiting.size + line.size + DROPPED_BYTES <= TRACE_SINK_QUEUE_BYTES;
     if (fits && q->dropped > 0)
         buf_append_format(&q->waiting, "# %" PRIu64 " lines were dropped here\n", q->dropped);
@@ -53,31 +53,74 @@ static void enqueue(struct trace_queue *q, struct slice line)
     else q->dropped++;
     CHECK(q->waiting.size <= TRACE_SINK_QUEUE_BYTES);
     pthread_cond_broadcast(&q->changed);
+}
+
+static void enqueue(struct trace_queue *q, struct slice line)
+{
+    pthread_mutex_lock(&q->mutex);
+    append(q, line);
     pthread_mutex_unlock(&q->mutex);
 }
 
-static void write_line(void *context, enum trace_level level, const char *text)
+static size_t make_line(char line[TRACE_SINK_LINE_MAX], enum trace_level level, const char *text)
 {
     static const char marks[] = {
         [TRACE_DEBUG] = '.', [TRACE_VERBOSE] = '-', [TRACE_NOTICE] = '*', [TRACE_WARNING] = '#'};
-    const struct trace_sink *sink = context;
-    if ((int)level < sink->level) return;
-
     int64_t now_us = clock_unix_us();
     time_t seconds = (time_t)(now_us / 1000000);
     struct tm local;
     localtime_r(&seconds, &local);
-    char when[64], line[TRACE_SINK_LINE_MAX];
+    char when[64];
     strftime(when, sizeof when, "%d %b %Y %H:%M:%S", &local);
-    int size = snprintf(line, sizeof line, "%d:M %s.%03d %c %s\n", getpid(), when,
+    int size = snprintf(line, TRACE_SINK_LINE_MAX, "%d:M %s.%03d %c %s\n", getpid(), when,
                         (int)(now_us / 1000 % 1000), marks[level], text);
     CHECK(size > 0);
-    if ((size_t)size >= sizeof line) {
-        size = sizeof line;
-        line[size - 1] = '\n';
+    if (size < TRACE_SINK_LINE_MAX) return (size_t)size;
+    line[TRACE_SINK_LINE_MAX - 1] = '\n';
+    return TRACE_SINK_LINE_MAX;
+}
+
+static void write_line(void *context, enum trace_level level, const char *text)
+{
+    const struct trace_sink *sink = context;
+    char line[TRACE_SINK_LINE_MAX];
+    if ((int)level < sink->level) return;
+    size_t size = make_line(line, level, text);
+    if (sink->queue != NULL) enqueue(sink->queue, (struct slice){line, size});
+    else put(sink, line, size);
+}
+
+/* ---- the end of the process ---- */
+
+static struct timespec hurry_end(void)
+{
+    int64_t end_us = clock_unix_us() + HURRY_SECONDS * INT64_C(1000000);
+    return (struct timespec){.tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000};
+}
+
+/* Under the mutex. */
+static void await_written(struct trace_queue *q, const struct timespec *end)
+{
+    while (q->busy || q->waiting.size > 0)
+        if (pthread_cond_timedwait(&q->changed, &q->mutex, end) != 0) break;
+}
+
+/* The thread that ends may be one that holds the mutex: then the lines are lost, after a second. */
+static void keep_last_words(void *context, const char *sentence)
+{
+    const struct trace_sink *sink = context;
+    struct trace_queue *q = sink->queue;
+    char line[TRACE_SINK_LINE_MAX];
+    size_t size = make_line(line, TRACE_WARNING, sentence);
+    struct timespec end = hurry_end();
+    if (q == NULL) {
+        put(sink, line, size);
+    } else if (pthread_mutex_timedlock(&q->mutex, &end) == 0) {
+        await_written(q, &end); /* so that there is room */
+        append(q, (struct slice){line, size});
+        await_written(q, &end);
+        pthread_mutex_unlock(&q->mutex);
     }
-    if (sink->queue != NULL) enqueue(sink->queue, (struct slice){line, (size_t)size});
-    else put(sink, line, (size_t)size);
 }
 
 static int open_path(const char *path)
@@ -89,9 +132,11 @@ bool trace_sink_open(struct trace_sink *sink, const char *path, struct buf *prob
 {
     *sink = (struct trace_sink){.descriptor = STDOUT_FILENO, .level = TRACE_NOTICE, .path = path};
     sink->trace = (struct trace){write_line, sink};
-    if (path[0] == '\0') return true;
-    sink->descriptor = open_path(path);
-    if (sink->descriptor >= 0) return true;
+    if (path[0] != '\0') sink->descriptor = open_path(path);
+    if (sink->descriptor >= 0) {
+        check_keep_last_words(keep_last_words, sink);
+        return true;
+    }
     buf_append_format(problem, "logfile %s: %s", path, strerror(errno));
     sink->descriptor = STDOUT_FILENO;
     return false;
@@ -179,6 +224,7 @@ static void end_queue(struct trace_queue *q)
 
 void trace_sink_close(struct trace_sink *sink)
 {
+    check_keep_last_words(NULL, NULL);
     if (sink->queue != NULL) end_queue(sink->queue);
     sink->queue = NULL;
     if (sink->descriptor != STDOUT_FILENO) close(sink->descriptor);
@@ -188,13 +234,10 @@ void trace_sink_close(struct trace_sink *sink)
 void trace_sink_hurry(struct trace_sink *sink)
 {
     struct trace_queue *q = sink->queue;
-    struct timespec until;
+    struct timespec end = hurry_end();
     if (q == NULL) return;
-    int64_t end_us = clock_unix_us() + HURRY_SECONDS * INT64_C(1000000);
-    until = (struct timespec){.tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000};
     pthread_mutex_lock(&q->mutex);
-    while (q->busy || q->waiting.size > 0)
-        if (pthread_cond_timedwait(&q->changed, &q->mutex, &until) != 0) break;
+    await_written(q, &end);
     pthread_mutex_unlock(&q->mutex);
 }
 

@@ -6,7 +6,8 @@
  * Each line has at most TRACE_SINK_LINE_MAX bytes; any thread may trace. Until trace_sink_start a
  * line is written by whoever traces it. From then on a thread writes, because a logfile on a disk
  * that stalls, or a pipe that nobody reads, must not stall commands: lines wait in memory, up to
- * TRACE_SINK_QUEUE_BYTES; what is beyond is dropped and counted in a line of its own. */
+ * TRACE_SINK_QUEUE_BYTES; what is beyond is dropped and counted in a line of its own. When a check
+ * fails or memory ends, the process waits up to a second for these lines and one that says why. */
 #ifndef SERVER_TRACE_SINK_H
 #define SERVER_TRACE_SINK_H
 

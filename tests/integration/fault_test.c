@@ -474,6 +474,19 @@ static void expect_aborted(struct world *w, int status, unsigned after)
     assert_true(good);
 }
 
+/* The last line of the logfile says so, too. */
+static void expect_last_words(const char *path)
+{
+    char *log = server_process_read_file(path);
+    size_t size = strlen(log);
+    assert_true(size > 0 && log[size - 1] == '\n');
+    log[size - 1] = '\0';
+    const char *last = strrchr(log, '\n');
+    if (last == NULL || strstr(last, " # irmak: out of memory allocating ") == NULL)
+        fail_msg("the last words are: %s", last == NULL ? log : last + 1);
+    free(log);
+}
+
 static unsigned allocations(const struct world *w)
 {
     return __atomic_load_n(&w->page->seen[FAULT_ALLOCATE], __ATOMIC_RELAXED);
@@ -492,7 +505,10 @@ static void test_failed_allocations(void **state)
     struct world w;
     unsigned points = 0, count = UINT_MAX;
     for (unsigned after = 0; after < count; after += points == 1 ? 0 : allocation_stride(count)) {
+        char logfile[SERVER_PATH_SIZE];
         world_init(&w);
+        server_process_path(&w.server, "server.log", logfile);
+        server_process_option(&w.server, "--logfile", logfile);
         server_process_start(&w.server);
         arm(&w, &(struct point){.call = FAULT_ALLOCATE}, points == 0 ? UINT_MAX / 2 : after);
         play(&w);
@@ -500,7 +516,10 @@ static void test_failed_allocations(void **state)
             count = allocations(&w); /* since it was armed */
             if (count == 0) skip();  /* a sanitizer's heap */
         }
-        if (fired(&w) > 0) expect_aborted(&w, 0, after);
+        if (fired(&w) > 0) {
+            expect_aborted(&w, 0, after);
+            expect_last_words(logfile);
+        }
         disarm(&w);
         if (w.server.pid != 0) server_process_kill(&w.server);
         expect_not_corrupt(&w.server);
