@@ -66,6 +66,7 @@ class Server:
         self.log_path = os.path.join(self.directory, "stderr.log")
         self.port = None
         self.process = None
+        self.poll_seconds = POLL_SECONDS
 
     def start(self):
         """Starts on the port of the last start, or on a free one. Returns self."""
@@ -95,7 +96,7 @@ class Server:
                     return True
             except OSError:
                 pass
-            time.sleep(POLL_SECONDS)
+            time.sleep(self.poll_seconds)
         self.kill()
         return False
 

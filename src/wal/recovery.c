@@ -329,21 +329,32 @@ static uint32_t take_frames(const struct recovery *r, struct reader *in, uint32_
     return count;
 }
 
+/* How many frames the batch begins with that the snapshot holds. */
+static uint32_t frames_below(const struct recovery *r, const struct batch_header *h)
+{
+    if (h->first_lsn >= r->from_lsn) return 0;
+    return batch_last_lsn(h) < r->from_lsn ? h->count : (uint32_t)(r->from_lsn - h->first_lsn);
+}
+
 static bool apply(struct recovery *r, const struct batch_header *h, struct slice batch,
                   wal_visit *visit, void *context)
 {
     struct reader in = batch_frames(batch, h);
     struct slice frames[WAL_AHEAD_MAX];
-    uint32_t taken = 0;
-    for (uint32_t i = 0; i < h->count; i++) {
-        if (i == taken) taken += take_frames(r, &in, h->count - taken, frames);
-        if (h->first_lsn + i < r->from_lsn) continue;
-        if (!visit(context, h->first_lsn + i, frames[i % WAL_AHEAD_MAX])) {
-            snprintf(r->report->problem, sizeof(r->report->problem),
-                     "the frame with LSN %" PRIu64 " cannot be applied", h->first_lsn + i);
-            return false;
+    uint32_t below = frames_below(r, h), left = h->count - below;
+    for (uint32_t i = 0; i < below; i++) (void)batch_next_frame(&in, &frames[0]);
+    lsn_t lsn = h->first_lsn + below;
+    while (left > 0) {
+        uint32_t taken = take_frames(r, &in, left, frames);
+        for (uint32_t i = 0; i < taken; i++, lsn++) {
+            if (!visit(context, lsn, frames[i])) {
+                snprintf(r->report->problem, sizeof(r->report->problem),
+                         "the frame with LSN %" PRIu64 " cannot be applied", lsn);
+                return false;
+            }
+            r->report->frames++;
         }
-        r->report->frames++;
+        left -= taken;
     }
     CHECK(in.rest.size == 0);
     r->report->batches++;

@@ -127,25 +127,33 @@ static enum disk_status fill(struct disk_file *file, const struct disk *disk, ui
     return status;
 }
 
-enum disk_status segment_make_spare(struct disk *disk, uint64_t number, uint64_t size)
+enum disk_status segment_make(struct disk *disk, const char *name, uint64_t size)
 {
     CHECK(size > SEGMENT_HEADER_BYTES && size % DISK_BLOCK_BYTES == 0);
     const struct disk_operations *o = disk->operations;
-    struct segment_name unfinished = segment_name(SEGMENT_NEW, number);
-    struct segment_name finished = segment_name(SEGMENT_SPARE, number);
     struct disk_file *file;
-    enum disk_status status = o->open(disk->context, unfinished.text, DISK_OPEN_CREATE, &file);
+    enum disk_status status = o->open(disk->context, name, DISK_OPEN_CREATE, &file);
     if (status != DISK_OK) return status;
     status = fill(file, disk, size);
     if (status == DISK_OK) status = o->sync(file);
     o->close(disk->context, file);
+    if (status != DISK_OK) (void)o->remove(disk->context, name);
+    return status;
+}
+
+enum disk_status segment_make_spare(struct disk *disk, uint64_t number, uint64_t size)
+{
+    const struct disk_operations *o = disk->operations;
+    struct segment_name unfinished = segment_name(SEGMENT_NEW, number);
+    struct segment_name finished = segment_name(SEGMENT_SPARE, number);
+    enum disk_status status = segment_make(disk, unfinished.text, size);
+    if (status != DISK_OK) return status;
     const char *name = unfinished.text;
-    if (status == DISK_OK) status = o->rename(disk->context, name, finished.text);
+    status = o->rename(disk->context, name, finished.text);
     if (status == DISK_OK) {
         name = finished.text;
         status = o->sync_names(disk->context);
     }
-    /* Gives the space back; if even that fails, recovery removes or takes the file. */
     if (status != DISK_OK) (void)o->remove(disk->context, name);
     return status;
 }

@@ -62,9 +62,12 @@ enum segment_verdict { SEGMENT_OK, SEGMENT_INVALID, SEGMENT_NEWER };
 enum segment_verdict segment_read_header(const char block[SEGMENT_HEADER_BYTES],
                                          struct segment_header *h);
 
-/* Makes spare-N: 'size' bytes of zeros on stable storage under a name that is on stable storage.
- * On failure nothing is left behind, unless the disk does not even let it be removed: then the next
- * recovery removes a new-N and takes a spare-N. */
+/* Makes a file: 'size' bytes of zeros on stable storage; its name is not. On failure nothing is
+ * left behind, unless the disk does not even let it be removed: then the next recovery removes a
+ * new-N and takes a spare-N. */
+enum disk_status segment_make(struct disk *disk, const char *name, uint64_t size);
+
+/* Makes spare-N so, by way of new-N; its name is on stable storage. */
 enum disk_status segment_make_spare(struct disk *disk, uint64_t number, uint64_t size);
 
 /* Makes spare-N of a segment that no manifest on stable storage needs: its bytes stay. Not DISK_OK:

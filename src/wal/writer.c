@@ -54,8 +54,9 @@ static enum disk_status prepare_space(struct writer *w, const struct segment_pla
 {
     bool made = !writer_takes_spare(w, plan);
     enum disk_status status = DISK_OK;
-    *spare = segment_name(SEGMENT_SPARE, made ? plan->fresh : plan->spare);
-    if (made) status = segment_make_spare(w->disk, plan->fresh, planned_size(w, plan));
+    *spare =
+        made ? segment_name(SEGMENT_NEW, plan->fresh) : segment_name(SEGMENT_SPARE, plan->spare);
+    if (made) status = segment_make(w->disk, spare->text, planned_size(w, plan));
     if (status == DISK_OK) {
         status = manifest_prepare(w->disk, &plan->manifest);
         if (status == DISK_FULL && made)

@@ -4,9 +4,9 @@
  *
  * The step to a new segment is made so that a crash at any point leaves either the old log or the
  * new one, and so that a full disk is met before anything was changed:
- *   1. a spare file of the right size exists      (may find the disk full)
+ *   1. a file of the right size exists            (may find the disk full)
  *   2. the new manifest exists under another name (may find the disk full)
- *   3. the spare gets its header, and on a start of the server the batches that are copied into it
+ *   3. the file gets its header, and on a start of the server the batches that are copied into it
  *   4. the file is synced, gets its name, the name is synced
  *   5. the manifest is switched: from here on the segment is the newest of the log
  * Steps 1 to 3 are writer_prepare and writer_append, 4 and 5 writer_activate. */
@@ -41,7 +41,7 @@ struct segment_plan {
     lsn_t first_lsn;
     uint64_t batch_bytes; /* padded, that must fit */
     uint64_t spare;       /* number of a spare of segment_bytes; 0: there is none */
-    uint64_t fresh;       /* number for a spare that has to be made */
+    uint64_t fresh;       /* number for a file that has to be made: it is never called a spare */
     bool small;           /* one that has to be made may be: a start does not wait for zeros */
 };
 

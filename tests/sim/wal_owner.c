@@ -45,6 +45,7 @@ static bool visit(void *context, lsn_t lsn, struct slice frame)
         buf_deinit(&expected);
     }
     o->seen_lsn = lsn;
+    o->visited++;
     return true;
 }
 
@@ -81,6 +82,14 @@ static void load_forget(void *context)
 {
     struct wal_owner *o = context;
     o->seen_lsn = 0;
+}
+
+static void load_ahead(void *context, const struct slice *frames, size_t count)
+{
+    struct wal_owner *o = context;
+    CHECK(count > 0 && frames[count - 1].data != NULL);
+    if (o->announced > o->visited) o->wrong++;
+    o->announced += count;
 }
 
 static void begin_snapshot(struct wal_owner *o)
@@ -145,8 +154,11 @@ bool owner_save(struct wal_owner *o)
 
 bool owner_open(struct wal_owner *o, enum wal_policy policy, uint64_t *lost)
 {
-    struct wal_loader loader = {
-        .context = o, .block = load_block, .end = load_end, .forget = load_forget};
+    struct wal_loader loader = {.context = o,
+                                .block = load_block,
+                                .end = load_end,
+                                .forget = load_forget,
+                                .ahead = load_ahead};
     CHECK(o->wal == NULL);
     struct wal_options options = {
         .disk = sim_disk_disk(o->disk),
@@ -156,12 +168,14 @@ bool owner_open(struct wal_owner *o, enum wal_policy policy, uint64_t *lost)
         .loader = &loader,
     };
     o->seen_lsn = 0;
+    o->announced = o->visited = 0;
     o->failed = false;
     o->always = policy == WAL_SYNC_ALWAYS;
     *lost = 0;
     o->wal = wal_open(&options, visit, o, &o->recovery, &o->status);
     o->torn_wrongly = o->quiet && o->recovery.torn_bytes > 0;
     if (o->wal == NULL) return false;
+    if (o->announced != o->visited) o->wrong++;
     CHECK(o->written_lsn >= o->promised_lsn);
     if (o->seen_lsn < o->written_lsn) *lost = o->written_lsn - o->seen_lsn;
     /* What a server has loaded it shows to clients: from now on it may not vanish any more. */

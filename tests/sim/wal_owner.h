@@ -31,10 +31,12 @@ struct wal_owner {
     bool always;        /* the policy has been 'always' since the log was opened */
     struct wal_recovery recovery;
     enum wal_open_status status;
-    lsn_t seen_lsn;    /* the last frame of the recovery under way */
-    uint64_t wrong;    /* frames that are not what was appended at their LSN */
-    bool quiet;        /* all that was ever written into the log had been synced */
-    bool torn_wrongly; /* and yet the recovery saw a torn tail */
+    lsn_t seen_lsn;     /* the last frame of the recovery under way */
+    uint64_t wrong;     /* frames that are not what was appended at their LSN, or not announced */
+    uint64_t announced; /* of the recovery under way: frames that were said to come next, */
+    uint64_t visited;   /* and that came */
+    bool quiet;         /* all that was ever written into the log had been synced */
+    bool torn_wrongly;  /* and yet the recovery saw a torn tail */
     struct snapshot_writer *snapshot;
     bool naming; /* a snapshot waits for its place in the manifest */
     uint64_t loaded_hash;
