@@ -1,5 +1,5 @@
-/* The bytes of a word are moved down as quotes and escapes go away: a word is never longer than
- * what it is written as, so 'end' stays behind l->read. */
+/* The bytes of a word are moved down as quotes and escapes go away. A word is never longer than what
+ * it is written as, so 'end', where its next byte goes, never overtakes l->read. */
 #include "base/word.h"
 
 #include "base/check.h"
@@ -70,4 +70,16 @@ enum word_status word_take(struct word_line *l, struct slice *word)
     CHECK(end <= l->bytes + l->read);
     *word = (struct slice){begin, (size_t)(end - begin)};
     return WORD_TAKEN;
+}
+
+void word_append_quoted(struct buf *out, struct slice bytes)
+{
+    buf_append_byte(out, '"');
+    for (size_t i = 0; i < bytes.size; i++) {
+        unsigned char c = (unsigned char)bytes.data[i];
+        if (c == '"' || c == '\\') buf_append_format(out, "\\%c", c);
+        else if (c >= ' ' && c <= '~') buf_append_byte(out, c);
+        else buf_append_format(out, "\\x%02x", c);
+    }
+    buf_append_byte(out, '"');
 }

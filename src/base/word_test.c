@@ -59,9 +59,29 @@ static void test_unbalanced(void **state)
     expect(SLICE("'\\"), SLICE("!"));
 }
 
+/* What is quoted is read back as it was, whatever its bytes. */
+static void test_round_trip(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 256; i++) {
+        char bytes[] = {(char)i, '1', (char)i};
+        struct buf line = {0};
+        struct slice word;
+        word_append_quoted(&line, (struct slice){bytes, sizeof bytes});
+        for (size_t k = 0; k < line.size; k++) assert_in_range(line.data[k], ' ', '~');
+        struct word_line l = {.bytes = line.data, .size = line.size};
+        assert_int_equal(word_take(&l, &word), WORD_TAKEN);
+        assert_int_equal(word.size, sizeof bytes);
+        assert_memory_equal(word.data, bytes, sizeof bytes);
+        assert_int_equal(word_take(&l, &word), WORD_NONE);
+        buf_deinit(&line);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
-                                       cmocka_unit_test(test_unbalanced)};
+                                       cmocka_unit_test(test_unbalanced),
+                                       cmocka_unit_test(test_round_trip)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

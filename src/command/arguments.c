@@ -10,9 +10,11 @@ enum outcome refuse_quoting(struct command_context *c, enum reply_error error, s
     return OUTCOME_REPLIED;
 }
 
-enum outcome refuse_subcommand(struct command_context *c, const char *container)
+enum outcome refuse_subcommand(struct command_context *c)
 {
     struct slice name = c->arguments[1];
+    char container[COMMAND_NAME_MAX];
+    command_capitals(c->command->parent, container);
     reply_error_format(c->reply, REPLY_ERROR_SUBCOMMAND_SYNTAX, argument_quoted_size(name),
                        name.data, container);
     return OUTCOME_REPLIED;

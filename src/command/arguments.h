@@ -33,8 +33,8 @@ static inline bool deny(struct command_context *c, enum reply_error error)
 /* An error whose text quotes the argument. */
 enum outcome refuse_quoting(struct command_context *c, enum reply_error error, size_t index);
 
-/* The words behind a container, "XGROUP", name no subcommand that takes so many arguments. */
-enum outcome refuse_subcommand(struct command_context *c, const char *container);
+/* The subcommand that runs does not take such arguments, or so many. */
+enum outcome refuse_subcommand(struct command_context *c);
 
 enum outcome refuse_arity(struct command_context *c); /* where the row of the table admits more */
 

@@ -145,6 +145,10 @@ const struct command *command_next_subcommand(const struct command *container,
                                               const struct command *before);
 bool command_has_subcommands(const struct command *command);
 
+/* The name of a row in capitals, as texts for people have it. */
+enum { COMMAND_NAME_MAX = 32 };
+void command_capitals(const char *name, char capitals[COMMAND_NAME_MAX]);
+
 /* ---- execution ---- */
 
 /* Runs one request in its own batch: finds the row, checks arity, authentication, memory, and

@@ -260,7 +260,7 @@ enum outcome command_client_unblock(struct command_context *c)
 {
     int64_t id;
     bool with_error = c->arguments_count == 4 && argument_is(c, 3, "ERROR");
-    if (c->arguments_count > 4) return refuse_subcommand(c, "CLIENT");
+    if (c->arguments_count > 4) return refuse_subcommand(c);
     if (c->arguments_count == 4 && !with_error && !argument_is(c, 3, "TIMEOUT"))
         return refuse(c, REPLY_ERROR_UNBLOCK_REASON);
     if (!argument_integer(c, 2, &id)) return OUTCOME_REPLIED;

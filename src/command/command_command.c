@@ -355,20 +355,18 @@ enum outcome command_help(struct command_context *c)
 {
     const struct command *container = command_find_name(slice_of(c->command->parent));
     const struct command *row = NULL;
+    char capitals[COMMAND_NAME_MAX];
     struct buf line = {0};
     CHECK(container != NULL);
+    command_capitals(container->name, capitals);
     reply_array(c->reply, 1 + 2 * subcommands_count(container));
-    for (const char *p = container->name; *p != '\0'; p++)
-        buf_append_byte(&line, (uint8_t)(*p - 'a' + 'A'));
-    buf_append_text(&line, " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    buf_append_byte(&line, '\0');
+    buf_append_format(&line, "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:%c",
+                      capitals, '\0');
     reply_status(c->reply, line.data);
     while ((row = command_next_subcommand(container, row)) != NULL) {
         reply_status(c->reply, syntax_in_container(row));
         line.size = 0;
-        buf_append_text(&line, "    ");
-        buf_append_text(&line, row->summary);
-        buf_append_byte(&line, '\0');
+        buf_append_format(&line, "    %s%c", row->summary, '\0');
         reply_status(c->reply, line.data);
     }
     buf_deinit(&line);

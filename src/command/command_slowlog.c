@@ -21,7 +21,7 @@ enum outcome command_slowlog_get(struct command_context *c)
 {
     struct slow_log *log = &c->monitor->slow_log;
     int64_t count = SLOWLOG_COUNT_DEFAULT;
-    if (c->arguments_count > 3) return refuse_subcommand(c, "SLOWLOG");
+    if (c->arguments_count > 3) return refuse_subcommand(c);
     if (c->arguments_count == 3 && (!number_parse_i64(c->arguments[2], &count) || count < -1))
         return refuse(c, REPLY_ERROR_SLOWLOG_COUNT);
     size_t left = count < 0 || (uint64_t)count > log->count ? log->count : (size_t)count;

@@ -37,15 +37,10 @@ static void refuse_unknown(struct command_context *c)
 static void refuse_unknown_subcommand(struct command_context *c, const struct command *container)
 {
     struct slice name = c->arguments[1];
-    char upper[16];
-    size_t size = 0;
-    for (; container->name[size] != '\0'; size++) {
-        CHECK(size + 1 < sizeof upper);
-        upper[size] = (char)(container->name[size] - 'a' + 'A');
-    }
-    upper[size] = '\0';
+    char capitals[COMMAND_NAME_MAX];
+    command_capitals(container->name, capitals);
     reply_error_format(c->reply, REPLY_ERROR_UNKNOWN_SUBCOMMAND, argument_quoted_size(name),
-                       name.data, upper);
+                       name.data, capitals);
 }
 
 /* Memory: commands that need more of it, and in a transaction all that are queued. */

@@ -194,6 +194,16 @@ bool command_arity_holds(const struct command *command, size_t arguments_count)
     return arguments_count >= (size_t)-command->arity;
 }
 
+void command_capitals(const char *name, char capitals[COMMAND_NAME_MAX])
+{
+    size_t size = strlen(name);
+    CHECK(size < COMMAND_NAME_MAX);
+    for (size_t i = 0; i <= size; i++) {
+        bool letter = name[i] >= 'a' && name[i] <= 'z';
+        capitals[i] = letter ? (char)(name[i] - 'a' + 'A') : name[i];
+    }
+}
+
 /* ---- the keys of a request ---- */
 
 /* Where keys stand in one request: first, first + step ... up to last. */

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/word.h"
 #include "db/effect_functions.h"
 
 const struct effect_ops effect_table[] = {
@@ -149,15 +150,10 @@ bool effect_decode_id(struct reader *in, struct stream_id *id)
 void effect_describe_bytes(struct buf *out, struct slice bytes)
 {
     enum { SHOWN_BYTES_MAX = 64 };
-    buf_append_byte(out, '"');
-    for (size_t i = 0; i < bytes.size && i < SHOWN_BYTES_MAX; i++) {
-        unsigned char c = (unsigned char)bytes.data[i];
-        if (c == '"' || c == '\\') buf_append_format(out, "\\%c", c);
-        else if (c >= 0x20 && c < 0x7f) buf_append_byte(out, c);
-        else buf_append_format(out, "\\x%02x", c);
-    }
-    buf_append_byte(out, '"');
-    if (bytes.size > SHOWN_BYTES_MAX) buf_append_format(out, "... (%zu bytes)", bytes.size);
+    struct slice shown = bytes;
+    if (shown.size > SHOWN_BYTES_MAX) shown.size = SHOWN_BYTES_MAX;
+    word_append_quoted(out, shown);
+    if (bytes.size > shown.size) buf_append_format(out, "... (%zu bytes)", bytes.size);
 }
 
 void effect_describe_id(struct buf *out, struct stream_id id)

@@ -35,16 +35,6 @@ static bool needs_quotes(struct slice word)
 
 void words_append_quoted(struct buf *out, struct slice word)
 {
-    if (!needs_quotes(word)) {
-        buf_append(out, word);
-        return;
-    }
-    buf_append_byte(out, '"');
-    for (size_t i = 0; i < word.size; i++) {
-        char c = word.data[i];
-        if (c == '"' || c == '\\') buf_append_format(out, "\\%c", c);
-        else if (c >= ' ' && c <= '~') buf_append_byte(out, (uint8_t)c);
-        else buf_append_format(out, "\\x%02x", (unsigned char)c);
-    }
-    buf_append_byte(out, '"');
+    if (needs_quotes(word)) word_append_quoted(out, word);
+    else buf_append(out, word);
 }
