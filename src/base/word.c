@@ -1,5 +1,5 @@
-/* The bytes of a word are moved down as quotes and escapes go away. A word is never longer than what
- * it is written as, so 'end', where its next byte goes, never overtakes l->read. */
+/* The bytes of a word are moved down as quotes and escapes go away. A word is never longer than
+ * what it is written as, so 'end', where its next byte goes, never overtakes l->read. */
 #include "base/word.h"
 
 #include "base/check.h"

@@ -14,7 +14,7 @@
 #include "db/snapshots.h"
 #include "db/transaction.h"
 
-enum { CHANGED_KEYS = SLOTS_COUNT * 4 };
+enum { CHANGED_KEYS = SLOTS_COUNT * 4 }; /* a power of two */
 
 struct db {
     struct store *store;
