@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "command/slow_log.h"
 #include "server/config_value.h"
-#include "server/words.h"
 
 const struct config_row config_table[CONFIG_COUNT] = {
 #define CONFIG(id, name, type, initial, minimum, maximum, change) \
@@ -23,30 +22,10 @@ const struct config_row config_table[CONFIG_COUNT] = {
 #undef CONFIG_ENUM
 };
 
-/* A list type takes the words inside of one argument, every other type the argument as it is. */
-static bool splits_argument(enum config_type type)
-{
-    return type == CONFIG_TYPE_WORDS || type == CONFIG_TYPE_LIMITS || type == CONFIG_TYPE_SAVE ||
-           type == CONFIG_TYPE_PERCENTILES;
-}
-
 static bool parse_argument(enum config_id id, struct slice argument, struct config_value *v,
                            struct buf *problem)
 {
-    if (!splits_argument(config_table[id].type)) {
-        struct config_words one = {&argument, 1, NULL};
-        return config_value_parse(id, &one, v, problem);
-    }
-    struct words words = {0};
-    bool parsed = false;
-    if (words_split(&words, argument) != WORDS_OK) {
-        buf_append_text(problem, "Unbalanced quotes in configuration line");
-    } else {
-        struct config_words list = {words.items, words.count, NULL};
-        parsed = config_value_parse(id, &list, v, problem);
-    }
-    words_deinit(&words);
-    return parsed;
+    return config_value_parse(id, &(struct config_words){&argument, 1, NULL}, v, problem);
 }
 
 struct config *config_create(void)

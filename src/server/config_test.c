@@ -198,7 +198,7 @@ static void test_limits_of_values(void **state)
                    "test:1: logfile: argument must not contain a NUL byte");
     static const char blank[] = "test:1: bind: an address may be neither empty nor have blanks";
     assert_refused(c, "bind 127.0.0.1 \"\"", blank);
-    assert_refused(c, "bind \"127.0.0.1 ::1\"", blank);
+    assert_refused(c, "bind 127.0.0.1 \"::1 ::2\"", blank);
     assert_int_equal(config_number(c, CONFIG_PORT), 65535); /* as before all of them */
 }
 
@@ -226,6 +226,21 @@ static void test_save_points(void **state)
     assert_refused(c, "save 3600", "test:1: save: Invalid save parameters");
     assert_refused(c, "save 0 1", "test:1: save: Invalid save parameters");
     assert_refused(c, "save 1 -1", "test:1: save: Invalid save parameters");
+}
+
+/* A list in quotes is one word, as in "redis-server --save '60 1'"; its members count all the same.
+ * What is no list is the word as it is. */
+static void test_lists_in_quotes(void **state)
+{
+    struct config *c = *state;
+    read_text(c, "save \"3600 1\"\nsave '300 100 60 10000'\nbind \"127.0.0.1 -::1\"\n"
+                 "client-output-buffer-limit \"normal 1mb 2kb 3\"\nrequirepass \"a b\"\n");
+    assert_text(config_text(c, CONFIG_SAVE), "3600 1 300 100 60 10000");
+    assert_text(config_text(c, CONFIG_BIND), "127.0.0.1 -::1");
+    assert_text(config_text(c, CONFIG_REQUIREPASS), "a b");
+    assert_int_equal(config_output_limit_normal(c).soft_bytes, 2 * KIB);
+    assert_refused(c, "save \"3600\"", "test:1: save: Invalid save parameters");
+    assert_refused(c, "save \"'3600 1\"", "test:1: save: Unbalanced quotes in configuration line");
 }
 
 /* No directive is both ours and known as not ours. */
@@ -599,6 +614,7 @@ int main(void)
         TEST(test_limits_of_values),
         TEST(test_unknown_and_known_directives),
         TEST(test_save_points),
+        TEST(test_lists_in_quotes),
         TEST(test_arguments),
         TEST(test_include),
         TEST(test_include_mistakes),

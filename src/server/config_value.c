@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/number.h"
+#include "server/words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -281,12 +282,37 @@ static bool parse_save(const struct config_words *words, struct config_value *v,
     return true;
 }
 
-/* 'save ""' and 'bind ""' are lists without members. */
-static struct config_words without_lone_empty_word(const struct config_words *words)
+static bool is_list(enum config_type type)
 {
-    struct config_words result = *words;
-    if (result.count == 1 && result.items[0].size == 0) result.count = 0;
-    return result;
+    return type == CONFIG_TYPE_WORDS || type == CONFIG_TYPE_LIMITS || type == CONFIG_TYPE_SAVE ||
+           type == CONFIG_TYPE_PERCENTILES;
+}
+
+static bool parse_members(const struct config_row *row, const struct config_words *list,
+                          struct config_value *v, struct buf *problem)
+{
+    CHECK(is_list(row->type));
+    if (row->type == CONFIG_TYPE_LIMITS) return parse_limits(list, v, problem);
+    if (row->type == CONFIG_TYPE_SAVE) return parse_save(list, v, problem);
+    if (row->type == CONFIG_TYPE_PERCENTILES) return parse_percentiles(row, list, v, problem);
+    return parse_words(row, list, v, problem);
+}
+
+/* A list may be one word, with its members inside: --save "3600 1", CONFIG SET; or with none. */
+static bool parse_list(const struct config_row *row, const struct config_words *words,
+                       struct config_value *v, struct buf *problem)
+{
+    struct words members = {0};
+    struct config_words list = *words;
+    bool split = words->count != 1 || words_split(&members, words->items[0]) == WORDS_OK;
+    if (words->count == 1) {
+        list.items = members.items;
+        list.count = members.count;
+    }
+    bool parsed = split ? parse_members(row, &list, v, problem)
+                        : refuse(problem, "Unbalanced quotes in configuration line");
+    words_deinit(&members);
+    return parsed;
 }
 
 bool config_value_parse(enum config_id id, const struct config_words *words, struct config_value *v,
@@ -294,20 +320,7 @@ bool config_value_parse(enum config_id id, const struct config_words *words, str
 {
     CHECK(id < CONFIG_COUNT);
     const struct config_row *row = &config_table[id];
-    struct config_words list = without_lone_empty_word(words);
-    switch (row->type) {
-    case CONFIG_TYPE_WORDS: return parse_words(row, &list, v, problem);
-    case CONFIG_TYPE_LIMITS: return parse_limits(&list, v, problem);
-    case CONFIG_TYPE_SAVE: return parse_save(&list, v, problem);
-    case CONFIG_TYPE_PERCENTILES: return parse_percentiles(row, &list, v, problem);
-    case CONFIG_TYPE_BOOL:
-    case CONFIG_TYPE_INTEGER:
-    case CONFIG_TYPE_SIZE:
-    case CONFIG_TYPE_OCTAL:
-    case CONFIG_TYPE_ENUM:
-    case CONFIG_TYPE_TEXT:
-    case CONFIG_TYPE_PATH: break;
-    }
+    if (is_list(row->type)) return parse_list(row, words, v, problem);
     if (words->count != 1) return refuse(problem, "wrong number of arguments");
     struct slice word = words->items[0];
     switch (row->type) {
