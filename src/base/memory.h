@@ -46,7 +46,7 @@ void memory_measure(struct memory_figures *figures);
 
 /* From now on, memory that was freed goes back to the kernel from a thread of the allocator's own,
  * not in the middle of a free: what a FLUSHALL leaves takes it milliseconds at a time
- * (docs/decisions/0017). That thread takes no signals. */
+ * (docs/decisions/0017, 0030). Called by the thread that frees. The other one takes no signals. */
 void memory_return_beside(void);
 
 /* The name and version of the allocator, for INFO ("jemalloc-5.3.0", "libc"). */

@@ -100,6 +100,11 @@ void memory_return_beside(void)
 {
     bool beside = true;
     CHECK(mallctl("background_thread", NULL, NULL, &beside, sizeof beside) == 0);
+    /* Else what is freed beside 8 MiB of free pages gives all of them back at once, itself. */
+    char name[64];
+    size_t never = SIZE_MAX;
+    snprintf(name, sizeof name, "arena.%u.oversize_threshold", memory_arena());
+    CHECK(mallctl(name, NULL, NULL, &never, sizeof never) == 0);
 }
 
 const char *memory_allocator_name(void)
