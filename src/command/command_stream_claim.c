@@ -42,7 +42,6 @@ static bool read_number(struct command_context *c, size_t index, const char *opt
 
 static bool read_option(struct command_context *c, size_t *at, struct claim_options *options)
 {
-    struct slice word = c->arguments[*at];
     bool more = *at + 1 < c->arguments_count;
     int64_t value;
     if (argument_is(c, *at, "force")) {
@@ -60,8 +59,7 @@ static bool read_option(struct command_context *c, size_t *at, struct claim_opti
     } else if (more && argument_is(c, *at, "lastid")) {
         if (!argument_stream_id(c, ++*at, 0, &options->last_id)) return false;
     } else {
-        reply_error_format(c->reply, REPLY_ERROR_CLAIM_UNKNOWN, argument_quoted_size(word),
-                           word.data);
+        refuse_quoting(c, REPLY_ERROR_CLAIM_UNKNOWN, *at);
         return false;
     }
     return true;
@@ -73,10 +71,8 @@ static bool read_claim(struct command_context *c, struct stream_ids *ids,
 {
     struct stream_id id;
     size_t at = 5;
-    if (!number_parse_i64(c->arguments[4], &options->idle_min_ms)) {
-        refuse(c, REPLY_ERROR_CLAIM_IDLE);
-        return false;
-    }
+    if (!number_parse_i64(c->arguments[4], &options->idle_min_ms))
+        return deny(c, REPLY_ERROR_CLAIM_IDLE);
     if (options->idle_min_ms < 0) options->idle_min_ms = 0;
     for (; at < c->arguments_count && stream_id_parse(c->arguments[at], 0, &id); at++)
         stream_ids_add(ids, id);
@@ -229,10 +225,8 @@ static bool read_autoclaim(struct command_context *c, struct claim_options *opti
                            struct stream_id *start, int64_t *count)
 {
     *count = AUTOCLAIM_COUNT;
-    if (!number_parse_i64(c->arguments[4], &options->idle_min_ms)) {
-        refuse(c, REPLY_ERROR_AUTOCLAIM_IDLE);
-        return false;
-    }
+    if (!number_parse_i64(c->arguments[4], &options->idle_min_ms))
+        return deny(c, REPLY_ERROR_AUTOCLAIM_IDLE);
     if (options->idle_min_ms < 0) options->idle_min_ms = 0;
     if (!argument_range_first(c, 5, start)) return false;
     for (size_t i = 6; i < c->arguments_count; i++) {
@@ -242,11 +236,9 @@ static bool read_autoclaim(struct command_context *c, struct claim_options *opti
             if (number_parse_i64(c->arguments[++i], count) && *count >= 1 &&
                 *count <= INT64_MAX / (int64_t)sizeof(struct stream_id))
                 continue;
-            refuse(c, REPLY_ERROR_AUTOCLAIM_COUNT);
-            return false;
+            return deny(c, REPLY_ERROR_AUTOCLAIM_COUNT);
         } else {
-            refuse(c, REPLY_ERROR_SYNTAX);
-            return false;
+            return deny(c, REPLY_ERROR_SYNTAX);
         }
     }
     return true;

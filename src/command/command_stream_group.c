@@ -18,12 +18,9 @@ static bool read_group_options(struct command_context *c, bool creating,
         } else if (argument_is(c, i, "entriesread") && i + 1 < c->arguments_count) {
             if (!argument_integer(c, ++i, &options->entries_read)) return false;
             if (options->entries_read >= STREAM_ENTRIES_READ_EXACT) continue;
-            refuse(c, REPLY_ERROR_GROUP_ENTRIES_READ);
-            return false;
+            return deny(c, REPLY_ERROR_GROUP_ENTRIES_READ);
         } else {
-            struct slice name = c->arguments[1];
-            reply_error_format(c->reply, REPLY_ERROR_SUBCOMMAND_SYNTAX, argument_quoted_size(name),
-                               name.data, "XGROUP");
+            refuse_subcommand(c);
             return false;
         }
     }
@@ -37,18 +34,6 @@ static bool require_stream(struct command_context *c, const struct store_key *ke
     if (!argument_stream(c, key, stream)) return false;
     if (*stream == NULL) refuse(c, REPLY_ERROR_GROUP_KEY_MISSING);
     return *stream != NULL;
-}
-
-/* The group of XGROUP, which must exist. */
-static const struct stream_group *require_group(struct command_context *c,
-                                                const struct stream *stream)
-{
-    const struct stream_group *group = argument_group(c, 3, stream);
-    struct slice key = c->arguments[2], name = c->arguments[3];
-    if (group == NULL)
-        reply_error_format(c->reply, REPLY_ERROR_NO_GROUP_FOR_KEY, argument_quoted_size(name),
-                           name.data, argument_quoted_size(key), key.data);
-    return group;
 }
 
 /* "$" or an ID: where the group stands. stream may be NULL. */

@@ -50,14 +50,6 @@ static void answer_edge_entry(struct reply *r, const struct stream *stream, bool
     else reply_null(r);
 }
 
-static enum outcome refuse_syntax(struct command_context *c)
-{
-    struct slice name = c->arguments[1];
-    reply_error_format(c->reply, REPLY_ERROR_SUBCOMMAND_SYNTAX, argument_quoted_size(name),
-                       name.data, "XINFO");
-    return OUTCOME_REPLIED;
-}
-
 enum outcome command_xinfo_stream(struct command_context *c)
 {
     const struct stream *stream;
@@ -72,9 +64,9 @@ enum outcome command_xinfo_stream(struct command_context *c)
         answer_edge_entry(c->reply, stream, true);
         return OUTCOME_REPLIED;
     }
-    if ((options != 1 && options != 3) || !argument_is(c, 3, "full")) return refuse_syntax(c);
+    if ((options != 1 && options != 3) || !argument_is(c, 3, "full")) return refuse_subcommand(c);
     if (options == 3) {
-        if (!argument_is(c, 4, "count")) return refuse_syntax(c);
+        if (!argument_is(c, 4, "count")) return refuse_subcommand(c);
         if (!argument_integer(c, 5, &limit)) return OUTCOME_REPLIED;
         if (limit < 0) limit = FULL_COUNT;
     }
@@ -109,13 +101,8 @@ enum outcome command_xinfo_consumers(struct command_context *c)
     const struct stream *stream;
     const struct stream_consumer *consumer = NULL;
     if (!require_stream(c, &stream)) return OUTCOME_REPLIED;
-    const struct stream_group *group = argument_group(c, 3, stream);
-    if (group == NULL) {
-        struct slice key = c->arguments[2], name = c->arguments[3];
-        reply_error_format(c->reply, REPLY_ERROR_NO_GROUP_FOR_KEY, argument_quoted_size(name),
-                           name.data, argument_quoted_size(key), key.data);
-        return OUTCOME_REPLIED;
-    }
+    const struct stream_group *group = require_group(c, stream);
+    if (group == NULL) return OUTCOME_REPLIED;
     reply_array(c->reply, stream_consumers_count(group));
     while ((consumer = stream_consumer_next(group, consumer)) != NULL) {
         int64_t seen_ms = stream_consumer_seen_ms(consumer);

@@ -53,10 +53,7 @@ static bool read_pending_query(struct command_context *c, struct pending_query *
         if (!argument_integer(c, 4, &query->idle_min_ms)) return false;
         at = 5;
     }
-    if (c->arguments_count < at + 3) {
-        refuse(c, REPLY_ERROR_SYNTAX);
-        return false;
-    }
+    if (c->arguments_count < at + 3) return deny(c, REPLY_ERROR_SYNTAX);
     if (!argument_integer(c, at + 2, &query->count)) return false;
     if (!argument_range_first(c, at, &query->range.first)) return false;
     if (!argument_range_last(c, at + 1, &query->range.last)) return false;

@@ -47,8 +47,7 @@ size_t stream_ids_runs(const struct stream_ids *ids)
 bool argument_effects_fit(struct command_context *c, uint64_t times, uint64_t bytes)
 {
     if (times == 0 || bytes <= REPEATED_NAMES_BYTES_MAX / times) return true;
-    refuse(c, REPLY_ERROR_NAMES_REPEATED);
-    return false;
+    return deny(c, REPLY_ERROR_NAMES_REPEATED);
 }
 
 bool argument_stream_id(struct command_context *c, size_t index, uint64_t missing_seq,
@@ -322,7 +321,7 @@ bool argument_stream(struct command_context *c, const struct store_key *key,
     switch (db_stream(c->db, key, stream)) {
     case LOOKUP_FOUND: return true;
     case LOOKUP_ABSENT: *stream = NULL; return true;
-    case LOOKUP_WRONG_TYPE: refuse(c, REPLY_ERROR_WRONG_TYPE); return false;
+    case LOOKUP_WRONG_TYPE: return deny(c, REPLY_ERROR_WRONG_TYPE);
     }
     CHECK(false);
     return false;
@@ -333,6 +332,16 @@ const struct stream_group *argument_group(const struct command_context *c, size_
 {
     CHECK(index < c->arguments_count);
     return stream == NULL ? NULL : stream_group_find(stream, c->arguments[index]);
+}
+
+const struct stream_group *require_group(struct command_context *c, const struct stream *stream)
+{
+    const struct stream_group *group = argument_group(c, 3, stream);
+    struct slice key = c->arguments[2], name = c->arguments[3];
+    if (group == NULL)
+        reply_error_format(c->reply, REPLY_ERROR_NO_GROUP_FOR_KEY, argument_quoted_size(name),
+                           name.data, argument_quoted_size(key), key.data);
+    return group;
 }
 
 enum outcome refuse_no_group(struct command_context *c, struct slice key, struct slice group)

@@ -75,6 +75,9 @@ bool argument_stream(struct command_context *c, const struct store_key *key,
 const struct stream_group *argument_group(const struct command_context *c, size_t index,
                                           const struct stream *stream);
 
+/* The group of XGROUP and XINFO: argument 3, of the key that is argument 2. NULL: refused. */
+const struct stream_group *require_group(struct command_context *c, const struct stream *stream);
+
 /* "NOGROUP No such key 'k' or consumer group 'g'" + suffix. */
 enum outcome refuse_no_group(struct command_context *c, struct slice key, struct slice group);
 
