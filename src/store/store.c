@@ -366,14 +366,6 @@ uint64_t store_expiring_count(const struct store *s, unsigned database)
     return s->databases[database].expiring;
 }
 
-uint64_t store_slot_count(const struct store *s, unsigned database, uint16_t slot)
-{
-    CHECK(database < DATABASES_COUNT);
-    CHECK(slot < SLOTS_COUNT);
-    const struct table *tables = s->databases[database].tables;
-    return tables == NULL ? 0 : table_count(&tables[slot]);
-}
-
 void store_prefetch_table(const struct store *s, const struct store_key *key)
 {
     const struct table *t = table_of(s, key);

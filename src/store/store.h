@@ -121,7 +121,6 @@ bool store_sweep(struct store *s, size_t steps);
 
 uint64_t store_count(const struct store *s, unsigned database);
 uint64_t store_expiring_count(const struct store *s, unsigned database);
-uint64_t store_slot_count(const struct store *s, unsigned database, uint16_t slot);
 
 /* The name of a random key; false when the database is empty. Every key has a fair chance. */
 bool store_random(const struct store *s, unsigned database, struct random *random,
