@@ -27,6 +27,10 @@
 #include "stream/idempotence.h"
 #include "stream/stream_image.h"
 
+/* A piece that has so many bytes of names, of consumers or iids, gets no more of them: however long
+ * they are, its size fits in its four bytes. */
+enum { IMAGE_NAMES_BYTES_MAX = 64 * 1024 };
+
 /* Pieces one after the other, each behind its size (4 bytes). */
 struct image_page {
     struct image_page *next;

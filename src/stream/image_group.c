@@ -17,12 +17,23 @@ static const struct stream_consumer *consumer_at(const struct stream_group *g, u
     return (const struct stream_consumer *)(const void *)g->consumers.members[i];
 }
 
+/* How many consumers, from that one on, the next piece has. */
+static uint32_t consumers_of_piece(const struct stream_group *g, uint32_t first)
+{
+    uint32_t left = g->consumers.count - first, count = 0;
+    for (size_t bytes = 0; count < left && count < CONSUMERS_PER_PIECE; count++) {
+        if (bytes >= IMAGE_NAMES_BYTES_MAX) break;
+        bytes += consumer_at(g, first + count)->entry.name.size;
+    }
+    return count;
+}
+
 static void write_consumers(struct stream_image *image, const struct stream_group *g)
 {
-    for (uint32_t first = 0; first < g->consumers.count; first += CONSUMERS_PER_PIECE) {
-        uint32_t left = g->consumers.count - first;
-        uint32_t count = left < CONSUMERS_PER_PIECE ? left : CONSUMERS_PER_PIECE;
+    uint32_t count;
+    for (uint32_t first = 0; first < g->consumers.count; first += count) {
         size_t start;
+        count = consumers_of_piece(g, first);
         struct buf *out = image_begin_piece(image, STREAM_PIECE_CONSUMERS, &start);
         buf_append_varint(out, count);
         for (uint32_t i = first; i < first + count; i++) {

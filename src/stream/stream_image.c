@@ -76,7 +76,8 @@ static void write_iids(struct stream_image *image, const struct stream *s,
     struct slice producer = w->producer;
     struct buf run = {0};
     uint32_t count = 0;
-    while (*has && count < IIDS_PER_PIECE && slice_equal(w->producer, producer)) {
+    while (*has && count < IIDS_PER_PIECE && run.size < IMAGE_NAMES_BYTES_MAX &&
+           slice_equal(w->producer, producer)) {
         buf_append_bytes(&run, w->iid);
         image_append_id(&run, w->id);
         count++;

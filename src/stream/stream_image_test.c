@@ -540,6 +540,35 @@ static void test_flipped_bits(void **state)
     assert_true(refused > 500 && taken > 500);
 }
 
+/* Names of any length: a piece takes no more of them when it is large. */
+static void test_long_names(void **state)
+{
+    (void)state;
+    enum { NAMES = 20, NAME_BYTES = 40 * 1024 };
+    static char name[NAME_BYTES];
+    struct stream *s = stream_create();
+    struct pieces p;
+    append(s, &(struct random){1});
+    stream_group_create(s, SLICE("group"), STREAM_ID_MIN, STREAM_ENTRIES_READ_EXACT);
+    for (int i = 0; i < NAMES; i++) {
+        name[0] = (char)i;
+        struct slice long_name = {name, NAME_BYTES};
+        struct stream_idmp_record record = {SLICE("p"), long_name, {1, 1}, {100, NAMES}};
+        stream_consumer_create(s, SLICE("group"), long_name, 5);
+        stream_idmp_record(s, &record);
+    }
+    take_stream(s, &p);
+    for (size_t i = 0; i < p.count; i++)
+        assert_in_range(piece_at(&p, i).size, 0, 2 * NAME_BYTES + 100);
+    struct stream *back = load(&p);
+    assert_non_null(back);
+    struct buf before = show(s);
+    assert_shows(back, &before);
+    buf_deinit(&p.bytes);
+    stream_destroy(s);
+    stream_destroy(back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_several_images), cmocka_unit_test(test_going_on),
         cmocka_unit_test(test_dismantle),      cmocka_unit_test(test_pieces_that_lack),
         cmocka_unit_test(test_flipped_bits),   cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_long_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
