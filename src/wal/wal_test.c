@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "env/disk_os.h"
+#include "wal/segment.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -448,6 +449,31 @@ static void test_manifest_lost(void **state)
     assert_int_equal(f->seen, 5);
 }
 
+/* What is named as a later segment, but is none, or one of another directory, is no part of the
+ * log, and is cleared away. */
+static void test_files_beyond(void **state)
+{
+    struct fixture *f = *state;
+    struct segment_header foreign = {.node_id = 12345, .number = 99, .first_lsn = 1};
+    char path[128], block[SEGMENT_HEADER_BYTES] = {0};
+    snprintf(path, sizeof(path), "%s/%s", f->path, segment_name(SEGMENT_LOG, 99).text);
+    append(f, 5);
+    flush(f);
+    for (int i = 0; i < 2; i++) {
+        close_wal(f);
+        if (i == 1) segment_write_header(block, &foreign);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(fwrite(block, 1, sizeof(block), file), sizeof(block));
+        assert_int_equal(fclose(file), 0);
+        open_wal(f);
+        assert_int_equal(f->status, WAL_OPEN_OK);
+        assert_int_equal(f->seen, 5);
+        assert_int_equal(f->wrong, 0);
+        assert_null(fopen(path, "r"));
+    }
+}
+
 static void *run_flush(void *context)
 {
     wal_flush_run(context);
@@ -508,6 +534,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_manifest_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_progress, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_files_beyond, setup, teardown),
     };
     return cmocka_run_group_tests_name("wal", tests, NULL, NULL);
 }
