@@ -48,12 +48,6 @@ bool index_dismantle(struct block_index *x, size_t *steps)
     return true;
 }
 
-void index_deinit(struct block_index *x)
-{
-    size_t all = SIZE_MAX;
-    CHECK(index_dismantle(x, &all));
-}
-
 void index_share(const struct block_index *x, struct block_index *copy)
 {
     *copy = (struct block_index){.count = x->count,

@@ -62,8 +62,6 @@ struct index_place {
     uint32_t slot;
 };
 
-void index_deinit(struct block_index *x);
-
 /* Gives up leaves, the first one first, until *steps blocks are gone, by which it is lowered (the
  * last leaf may take it below zero: then 0). True: nothing is left. After the first call nothing
  * else is allowed, but to read what is still there. */
@@ -72,7 +70,7 @@ bool index_dismantle(struct block_index *x, size_t *steps);
 /* The same for the first leaf alone. */
 void index_give_up_first_leaf(struct block_index *x);
 
-/* *copy shares everything but the root; index_deinit it. */
+/* *copy shares everything but the root; index_dismantle it. */
 void index_share(const struct block_index *x, struct block_index *copy);
 
 static inline const struct index_root_entry *index_root(const struct block_index *x, uint32_t leaf)

@@ -41,7 +41,4 @@ void group_copy(const struct stream_group *g, struct stream *to);
  * done; true when it is gone. After the first call nothing else is allowed. */
 bool group_dismantle(struct stream_group *g, size_t *steps);
 
-/* What the public functions show of a pending item. */
-struct stream_pending group_show(const struct stream_group *g, const struct pending_item *item);
-
 #endif

@@ -4,7 +4,7 @@
 #include "stream/group.h"
 #include "stream/pending_chunk.h"
 
-struct stream_pending group_show(const struct stream_group *g, const struct pending_item *item)
+static struct stream_pending show(const struct stream_group *g, const struct pending_item *item)
 {
     const struct stream_consumer *consumer = NULL;
     if (item->owner != PENDING_UNOWNED)
@@ -17,7 +17,7 @@ bool stream_pending_find(const struct stream_group *g, struct stream_id id,
 {
     struct pending_item item;
     if (!pending_get(&g->pending, id, &item)) return false;
-    *pending = group_show(g, &item);
+    *pending = show(g, &item);
     return true;
 }
 
@@ -64,7 +64,7 @@ bool stream_pending_walk_next(struct stream_pending_walk *w)
     }
     w->chunk = place.chunk;
     w->position = place.entry;
-    if (found) w->entry = group_show(w->group, &item);
+    if (found) w->entry = show(w->group, &item);
     return found;
 }
 
@@ -91,7 +91,7 @@ size_t stream_pending_list_oldest(const struct stream_group *g, int64_t delivere
     if (count == 0) return 0;
     struct pending_item *items = memory_allocate(count * sizeof *items);
     size_t found = pending_oldest(&g->pending, delivered_max_ms, items, count);
-    for (size_t i = 0; i < found; i++) pending[i] = group_show(g, &items[i]);
+    for (size_t i = 0; i < found; i++) pending[i] = show(g, &items[i]);
     memory_free(items, count * sizeof *items);
     return found;
 }
