@@ -1,6 +1,5 @@
 /* The log over the simulated disk: what was promised survives every crash, and every call of the
  * disk may fail. All by seed; IRMAK_SEED shifts them all. Damage: wal_damage_test.c. */
-#include "base/memory.h"
 #include "sim_disk.h"
 #include "wal_owner.h"
 
@@ -88,42 +87,36 @@ static void test_crashes(void **state)
 {
     (void)state;
     uint64_t crashes = 0, renamed = 0, recycled = 0, named = 0;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
     for (uint64_t i = 0; i < LIVES_COUNT; i++) {
         uint64_t seed = owner_seed_base() + i;
-        struct sim_disk *disk = sim_disk_create(seed);
-        owner_init(o, disk, ~seed);
+        struct wal_owner *o = owner_create(seed);
         crashes += live_and_crash(o, seed);
         renamed += o->renamed;
         recycled += o->recycled;
         named += o->named;
-        sim_disk_destroy(disk);
+        owner_destroy(o);
     }
     print_message("# %" PRIu64 " crash states, %" PRIu64 " snapshots named, %" PRIu64
                   " segments recycled, %" PRIu64 " begun in recycled files\n",
                   crashes, named, renamed, recycled);
     assert_true(crashes >= LIVES_COUNT * CRASHES_PER_LIFE);
     assert_true(named > LIVES_COUNT && renamed > LIVES_COUNT && recycled > LIVES_COUNT);
-    memory_free(o, sizeof(*o));
 }
 
 /* The same seed gives the same disk, byte for byte. */
 static void test_repeatable(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
     for (uint64_t seed = 0; seed < 20; seed++) {
         uint64_t hashes[2];
         for (int i = 0; i < 2; i++) {
-            struct sim_disk *disk = sim_disk_create(seed);
-            owner_init(o, disk, seed);
+            struct wal_owner *o = owner_create(seed);
             live_and_crash(o, seed);
-            hashes[i] = sim_disk_hash(disk);
-            sim_disk_destroy(disk);
+            hashes[i] = sim_disk_hash(o->disk);
+            owner_destroy(o);
         }
         assert_int_equal(hashes[0], hashes[1]);
     }
-    memory_free(o, sizeof(*o));
 }
 
 /* ---- calls that fail ---- */
@@ -135,10 +128,10 @@ struct failure {
 };
 
 /* A life whose k-th call fails. True: the fault was met. */
-static bool fail_call(struct wal_owner *o, const struct failure *failure, uint64_t k)
+static bool fail_call(const struct failure *failure, uint64_t k)
 {
-    struct sim_disk *disk = sim_disk_create(k);
-    owner_init(o, disk, 11);
+    struct wal_owner *o = owner_create(11);
+    struct sim_disk *disk = o->disk;
     struct sim_faults faults = {
         .fail_at = k, .fail_for_ever = failure->for_ever, .fail_status = failure->status};
     uint64_t lost = 0;
@@ -165,8 +158,7 @@ static bool fail_call(struct wal_owner *o, const struct failure *failure, uint64
     owner_power_cut(o);
     assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
     require_sound(o, k, lost);
-    owner_die(o);
-    sim_disk_destroy(disk);
+    owner_destroy(o);
     return met;
 }
 
@@ -176,33 +168,28 @@ static void test_every_call_fails(void **state)
 {
     (void)state;
     static const enum disk_status statuses[] = {DISK_FAILED, DISK_FULL};
-    struct wal_owner *o = memory_allocate(sizeof(*o));
     uint64_t points = 0;
     for (unsigned variant = 0; variant < 8; variant++) {
         struct failure failure = {.status = statuses[variant & 1],
                                   .for_ever = (variant & 2) != 0,
                                   .while_opening = (variant & 4) != 0};
         uint64_t k = 1;
-        while (fail_call(o, &failure, k)) k++;
+        while (fail_call(&failure, k)) k++;
         assert_true(k > 50); /* the fault was met at every call before */
         points += k - 1;
     }
     print_message("# %" PRIu64 " failed calls\n", points);
-    memory_free(o, sizeof(*o));
 }
 
 /* After a failed sync nothing is acknowledged any more, whatever the disk says then. */
 static void test_failed_sync_is_final(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(3);
-    uint64_t lost;
-    owner_init(o, disk, 3);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    struct wal_owner *o = owner_create(3);
+    owner_must_open(o);
     owner_append(o);
     /* write, sync: the second call */
-    sim_disk_set_faults(disk, &(struct sim_faults){.fail_at = 2, .fail_status = DISK_FAILED});
+    sim_disk_set_faults(o->disk, &(struct sim_faults){.fail_at = 2, .fail_status = DISK_FAILED});
     struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
     assert_non_null(f);
     wal_flush_run(f);
@@ -214,9 +201,7 @@ static void test_failed_sync_is_final(void **state)
     assert_false(wal_has_room(o->wal));
     wal_set_policy(o->wal, WAL_SYNC_NO);
     assert_int_equal(wal_durable_lsn(o->wal), 0);
-    owner_die(o);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* The calls of the disk that a job makes; the last one is the sync of the directory. */
@@ -235,25 +220,20 @@ static uint64_t spare_calls(struct wal_owner *o)
 static void test_lost_names_are_final(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(4);
-    uint64_t lost;
-    owner_init(o, disk, 4);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    struct wal_owner *o = owner_create(4);
+    owner_must_open(o);
     while (wal_appended_lsn(o->wal) < 1) owner_append(o);
-    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
-    assert_non_null(f);
-    wal_flush_run(f);
-    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    owner_must_flush(o);
     assert_int_equal(wal_durable_lsn(o->wal), 1);
     uint64_t calls = spare_calls(o);
     while (wal_appended_lsn(o->wal) < 2) owner_append(o);
-    f = wal_flush_begin(o->wal, o->now_ms);
+    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
     struct wal_spare *s = wal_spare_begin(o->wal, o->now_ms);
     assert_non_null(f);
     assert_non_null(s);
     wal_flush_run(f);
-    sim_disk_set_faults(disk, &(struct sim_faults){.fail_at = calls, .fail_status = DISK_FAILED});
+    sim_disk_set_faults(o->disk,
+                        &(struct sim_faults){.fail_at = calls, .fail_status = DISK_FAILED});
     wal_spare_run(s);
     assert_int_equal(wal_status(o->wal), DISK_OK);
     assert_int_equal(wal_spare_end(o->wal, s, o->now_ms), DISK_NAMES_LOST);
@@ -264,12 +244,9 @@ static void test_lost_names_are_final(void **state)
     assert_null(wal_spare_begin(o->wal, o->now_ms + 5000));
     assert_false(wal_has_room(o->wal));
     owner_power_cut(o);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
-    assert_int_equal(lost + o->wrong, 0);
+    owner_must_open(o);
     assert_int_equal(wal_appended_lsn(o->wal), 2); /* unknown to the client, but synced */
-    owner_die(o);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* The same when a snapshot could not be given its name; a file of it that could not be written is
@@ -277,29 +254,24 @@ static void test_lost_names_are_final(void **state)
 static void test_snapshot_that_loses_names(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
     bool ended = false;
     for (uint64_t call = 1; !ended; call++) {
-        struct sim_disk *disk = sim_disk_create(call);
-        uint64_t lost;
-        owner_init(o, disk, 4);
-        assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+        struct wal_owner *o = owner_create(4);
+        owner_must_open(o);
         owner_append(o);
         assert_true(owner_flush(o));
         owner_move_snapshot(o); /* begun */
-        sim_disk_set_faults(disk,
+        sim_disk_set_faults(o->disk,
                             &(struct sim_faults){.fail_at = call, .fail_status = DISK_FAILED});
         owner_move_snapshot(o); /* written */
-        assert_true(sim_disk_fault_met(disk));
+        assert_true(sim_disk_fault_met(o->disk));
         assert_false(o->naming);
         ended = wal_status(o->wal) == DISK_NAMES_LOST;
         if (!ended) assert_int_equal(wal_status(o->wal), DISK_OK);
         if (!ended) assert_true(wal_has_room(o->wal));
         assert_in_range(call, 1, 20);
-        owner_die(o);
-        sim_disk_destroy(disk);
+        owner_destroy(o);
     }
-    memory_free(o, sizeof(*o));
 }
 
 /* A full disk: the flush that needs a segment waits, nothing is promised meanwhile, nobody may
@@ -307,13 +279,11 @@ static void test_snapshot_that_loses_names(void **state)
 static void test_disk_full(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(5);
+    struct wal_owner *o = owner_create(5);
     uint64_t lost;
-    owner_init(o, disk, 5);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    owner_must_open(o);
     sim_disk_set_faults(
-        disk, &(struct sim_faults){.capacity = 3 * OWNER_SEGMENT_BYTES + 4 * DISK_BLOCK_BYTES});
+        o->disk, &(struct sim_faults){.capacity = 3 * OWNER_SEGMENT_BYTES + 4 * DISK_BLOCK_BYTES});
     unsigned rounds = 0;
     while (wal_has_room(o->wal)) {
         assert_true(++rounds < 1000);
@@ -336,7 +306,7 @@ static void test_disk_full(void **state)
         assert_false(wal_has_room(o->wal));
     }
     assert_int_equal(wal_durable_lsn(o->wal), durable);
-    sim_disk_set_faults(disk, &(struct sim_faults){0});
+    sim_disk_set_faults(o->disk, &(struct sim_faults){0});
     for (int i = 0; i < 5; i++) {
         o->now_ms += 1000;
         owner_flush(o);
@@ -347,9 +317,7 @@ static void test_disk_full(void **state)
     owner_power_cut(o);
     assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
     require_sound(o, 5, lost);
-    owner_die(o);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 int main(void)

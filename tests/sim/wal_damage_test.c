@@ -2,7 +2,6 @@
  * lie under right hashes do no more than be refused. By seed; IRMAK_SEED shifts them all. */
 #include "base/check.h"
 #include "base/hash.h"
-#include "base/memory.h"
 #include "sim_disk.h"
 #include "wal/batch.h"
 #include "wal/manifest.h"
@@ -45,13 +44,11 @@ static void collect_names(struct sim_disk *s, struct file_names *t)
 }
 
 /* A log of several segments and epochs, settled: its idle marker is written. */
-static void make_log(struct wal_owner *o, struct sim_disk *disk, uint64_t seed, unsigned starts)
+static struct wal_owner *make_log(uint64_t seed, unsigned starts)
 {
-    uint64_t lost;
-    owner_init(o, disk, seed);
+    struct wal_owner *o = owner_create(seed);
     for (unsigned i = 0; i < starts; i++) {
-        assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
-        assert_int_equal(lost, 0);
+        owner_must_open(o);
         for (int j = 0; j < 10; j++) {
             owner_append(o);
             owner_flush(o);
@@ -61,6 +58,7 @@ static void make_log(struct wal_owner *o, struct sim_disk *disk, uint64_t seed, 
         assert_int_equal(o->promised_lsn, o->appended_lsn);
         owner_kill(o);
     }
+    return o;
 }
 
 struct verdicts {
@@ -69,15 +67,10 @@ struct verdicts {
 };
 
 /* Recovers a damaged copy: either it is refused, or all that was promised is there. */
-static void judge(const struct wal_owner *made, struct sim_disk *copy, const char *what,
-                  struct verdicts *v)
+static void judge(struct wal_owner *o, const char *what, struct verdicts *v)
 {
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    *o = *made;
-    o->disk = copy;
-    o->wal = NULL;
     uint64_t lost;
-    uint64_t before = sim_disk_hash(copy);
+    uint64_t before = sim_disk_hash(o->disk);
     bool opened = owner_open(o, WAL_SYNC_ALWAYS, &lost);
     if (opened) {
         if (lost > 0 || o->wrong > 0) fail_msg("%s: %s", what, o->recovery.problem);
@@ -85,42 +78,37 @@ static void judge(const struct wal_owner *made, struct sim_disk *copy, const cha
     } else {
         if (o->status != WAL_OPEN_CORRUPT) fail_msg("%s: %s", what, o->recovery.problem);
         assert_true(strlen(o->recovery.problem) > 0);
-        assert_int_equal(sim_disk_hash(copy), before); /* nothing was changed */
+        assert_int_equal(sim_disk_hash(o->disk), before); /* nothing was changed */
         v->detected++;
     }
-    owner_kill(o);
-    memory_free(o, sizeof(*o));
 }
 
 /* Every kind of damage in every sector of log and manifest: noticed, or harmless. */
 static void test_damage(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
     struct verdicts v = {0};
     for (uint64_t seed = 0; seed < 6; seed++) {
-        struct sim_disk *disk = sim_disk_create(seed);
-        make_log(o, disk, owner_seed_base() + seed, 2);
+        struct wal_owner *o = make_log(owner_seed_base() + seed, 2);
         struct file_names t;
-        collect_names(disk, &t);
+        collect_names(o->disk, &t);
         for (size_t i = 0; i < t.count; i++) {
             for (uint64_t n = 0; n < t.sizes[i] / SIM_SECTOR_BYTES * SIM_DAMAGES_COUNT; n++) {
-                struct sim_disk *copy = sim_disk_clone(disk, n);
+                struct wal_owner *copy = owner_clone(o, n);
                 uint64_t sector = n / SIM_DAMAGES_COUNT;
                 enum sim_damage kind = (enum sim_damage)(n % SIM_DAMAGES_COUNT);
                 char what[128];
                 snprintf(what, sizeof(what), "damage %d of %s sector %" PRIu64 " was not noticed",
                          (int)kind, t.names[i], sector);
-                if (sim_disk_damage(copy, t.names[i], sector, kind)) judge(o, copy, what, &v);
-                sim_disk_destroy(copy);
+                if (sim_disk_damage(copy->disk, t.names[i], sector, kind)) judge(copy, what, &v);
+                owner_destroy(copy);
             }
         }
-        sim_disk_destroy(disk);
+        owner_destroy(o);
     }
     print_message("# damaged sectors: %" PRIu64 " noticed, %" PRIu64 " harmless\n", v.detected,
                   v.harmless);
     assert_true(v.detected > 1000);
-    memory_free(o, sizeof(*o));
 }
 
 /* Every byte of a small log and its manifest, one bit of each flipped: noticed or harmless.
@@ -128,75 +116,67 @@ static void test_damage(void **state)
 static void test_every_byte(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
     struct verdicts v = {0};
-    struct sim_disk *disk = sim_disk_create(1);
-    make_log(o, disk, owner_seed_base() + 78, 1);
+    struct wal_owner *o = make_log(owner_seed_base() + 78, 1);
     struct file_names t;
-    collect_names(disk, &t);
+    collect_names(o->disk, &t);
     struct random r = {owner_seed_base()};
-    struct sim_disk *copy = sim_disk_clone(disk, 1);
+    struct wal_owner *copy = owner_clone(o, 1);
     for (size_t i = 0; i < t.count; i++) {
         for (uint64_t at = 0; at < t.sizes[i]; at++) {
             uint64_t size, opened_before = v.harmless;
-            char old = sim_disk_bytes(copy, t.names[i], &size)[at];
+            char old = sim_disk_bytes(copy->disk, t.names[i], &size)[at];
             char byte = (char)(old ^ (1 << random_below(&r, 8)));
-            sim_disk_patch(copy, t.names[i], at, (struct slice){&byte, 1});
+            sim_disk_patch(copy->disk, t.names[i], at, (struct slice){&byte, 1});
             char what[128];
             snprintf(what, sizeof(what), "a flip in %s at %" PRIu64, t.names[i], at);
-            judge(o, copy, what, &v);
+            judge(copy, what, &v);
             if (v.harmless == opened_before) { /* refused, so nothing else was changed */
-                sim_disk_patch(copy, t.names[i], at, (struct slice){&old, 1});
+                sim_disk_patch(copy->disk, t.names[i], at, (struct slice){&old, 1});
             } else {
-                sim_disk_destroy(copy);
-                copy = sim_disk_clone(disk, at);
+                owner_destroy(copy);
+                copy = owner_clone(o, at);
             }
         }
     }
-    sim_disk_destroy(copy);
+    owner_destroy(copy);
     print_message("# flipped bytes: %" PRIu64 " noticed, %" PRIu64 " harmless\n", v.detected,
                   v.harmless);
     assert_true(v.detected > 2 * DISK_BLOCK_BYTES);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* A file of the log that vanished, or is cut short, is noticed. */
 static void test_lost_files(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
-    make_log(o, disk, 1, 3);
+    struct wal_owner *o = make_log(1, 3);
     struct file_names t;
-    collect_names(disk, &t);
+    collect_names(o->disk, &t);
     assert_true(t.count >= 4);
     for (size_t i = 0; i < t.count; i++) {
         struct verdicts v = {0};
-        struct sim_disk *copy = sim_disk_clone(disk, 1);
-        struct disk *d = sim_disk_disk(copy);
+        struct wal_owner *copy = owner_clone(o, 1);
+        struct disk *d = sim_disk_disk(copy->disk);
         assert_int_equal(d->operations->remove(d->context, t.names[i]), DISK_OK);
-        judge(o, copy, "a lost file was not noticed", &v);
+        judge(copy, "a lost file was not noticed", &v);
         assert_int_equal(v.detected, 1);
-        sim_disk_destroy(copy);
+        owner_destroy(copy);
     }
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* An older manifest put back in place (a rename that the disk took back later) is noticed. */
 static void test_stale_manifest(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
-    uint64_t lost, size;
-    owner_init(o, disk, 9);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    struct wal_owner *o = owner_create(9);
+    uint64_t size;
+    owner_must_open(o);
     struct wal_figures figures;
     uint64_t noticed = 0;
     char old[MANIFEST_BYTES];
-    memcpy(old, sim_disk_bytes(disk, MANIFEST_NAME, &size), MANIFEST_BYTES);
+    memcpy(old, sim_disk_bytes(o->disk, MANIFEST_NAME, &size), MANIFEST_BYTES);
     wal_measure(o->wal, &figures);
     uint64_t number = figures.segment_number;
     while (noticed < 3) {
@@ -205,18 +185,16 @@ static void test_stale_manifest(void **state)
         wal_measure(o->wal, &figures);
         if (figures.segment_number == number) continue;
         number = figures.segment_number;
-        struct sim_disk *copy = sim_disk_clone(disk, 1);
-        sim_disk_patch(copy, MANIFEST_NAME, 0, (struct slice){old, MANIFEST_BYTES});
+        struct wal_owner *copy = owner_clone(o, 1);
+        sim_disk_patch(copy->disk, MANIFEST_NAME, 0, (struct slice){old, MANIFEST_BYTES});
         struct verdicts v = {0};
-        judge(o, copy, "an old manifest was not noticed", &v);
+        judge(copy, "an old manifest was not noticed", &v);
         assert_int_equal(v.detected, 1);
         noticed++;
-        sim_disk_destroy(copy);
-        memcpy(old, sim_disk_bytes(disk, MANIFEST_NAME, &size), MANIFEST_BYTES);
+        owner_destroy(copy);
+        memcpy(old, sim_disk_bytes(o->disk, MANIFEST_NAME, &size), MANIFEST_BYTES);
     }
-    owner_die(o);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* Right after an acknowledged batch, before the marker, the last batch has no witness yet: damage
@@ -224,42 +202,30 @@ static void test_stale_manifest(void **state)
 static void test_last_batch_without_witness(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
+    struct wal_owner *o = owner_create(4);
     uint64_t lost;
-    owner_init(o, disk, 4);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    owner_must_open(o);
     owner_append(o);
     while (owner_flush(o)) continue;
     lsn_t before = wal_durable_lsn(o->wal);
     owner_append(o);
-    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
-    assert_non_null(f);
-    wal_flush_run(f);
-    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    owner_must_flush(o);
     owner_kill(o);
     struct file_names t;
-    collect_names(disk, &t);
+    collect_names(o->disk, &t);
     for (size_t i = 0; i < t.count; i++) {
         for (uint64_t sector = 0; sector < t.sizes[i] / SIM_SECTOR_BYTES; sector++) {
-            struct sim_disk *copy = sim_disk_clone(disk, sector);
-            if (sim_disk_damage(copy, t.names[i], sector, SIM_FLIP)) {
-                struct wal_owner *other = memory_allocate(sizeof(*other));
-                *other = *o;
-                other->disk = copy;
-                if (owner_open(other, WAL_SYNC_ALWAYS, &lost)) {
-                    assert_int_equal(other->wrong, 0);
-                    assert_true(other->seen_lsn >= before);
-                    if (lost > 0) assert_true(other->recovery.torn_bytes > 0);
-                }
-                owner_die(other);
-                memory_free(other, sizeof(*other));
+            struct wal_owner *copy = owner_clone(o, sector);
+            if (sim_disk_damage(copy->disk, t.names[i], sector, SIM_FLIP) &&
+                owner_open(copy, WAL_SYNC_ALWAYS, &lost)) {
+                assert_int_equal(copy->wrong, 0);
+                assert_true(copy->seen_lsn >= before);
+                if (lost > 0) assert_true(copy->recovery.torn_bytes > 0);
             }
-            sim_disk_destroy(copy);
+            owner_destroy(copy);
         }
     }
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* The manifest is a witness too: after a clean close, and after a start that copied batches, the
@@ -267,13 +233,10 @@ static void test_last_batch_without_witness(void **state)
 static void test_vanished_tail(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
     for (uint64_t closed = 0; closed < 2; closed++) {
         struct verdicts v = {0};
-        struct sim_disk *disk = sim_disk_create(closed);
-        uint64_t lost;
-        owner_init(o, disk, 14);
-        assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+        struct wal_owner *o = owner_create(14);
+        owner_must_open(o);
         for (int i = 0; i < 4; i++) {
             owner_append(o);
             owner_flush(o);
@@ -281,25 +244,25 @@ static void test_vanished_tail(void **state)
         if (closed) wal_close(o->wal);
         if (closed) o->wal = NULL;
         owner_kill(o);
-        if (!closed) assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+        if (!closed) owner_must_open(o);
         owner_kill(o);
         struct segment_name name = segment_name(SEGMENT_LOG, closed ? 1 : 2);
         uint64_t size, end = OWNER_SEGMENT_BYTES;
-        assert_non_null(sim_disk_bytes(disk, name.text, &size));
+        assert_non_null(sim_disk_bytes(o->disk, name.text, &size));
         static const char zeros[OWNER_SEGMENT_BYTES];
-        while (end > SEGMENT_HEADER_BYTES && sim_disk_bytes(disk, name.text, &size)[end - 1] == 0)
-            end--;
+        const char *bytes = sim_disk_bytes(o->disk, name.text, &size);
+        while (end > SEGMENT_HEADER_BYTES && bytes[end - 1] == 0) end--;
         for (uint64_t from = SEGMENT_HEADER_BYTES; from < end; from += DISK_BLOCK_BYTES) {
-            struct sim_disk *copy = sim_disk_clone(disk, from);
-            sim_disk_patch(copy, name.text, from, (struct slice){zeros, (size_t)(size - from)});
-            judge(o, copy, "a vanished tail was not noticed", &v);
-            sim_disk_destroy(copy);
+            struct wal_owner *copy = owner_clone(o, from);
+            struct slice tail = {zeros, (size_t)(size - from)};
+            sim_disk_patch(copy->disk, name.text, from, tail);
+            judge(copy, "a vanished tail was not noticed", &v);
+            owner_destroy(copy);
         }
         assert_true(v.detected >= 1);
         assert_int_equal(v.harmless, 0);
-        sim_disk_destroy(disk);
+        owner_destroy(o);
     }
-    memory_free(o, sizeof(*o));
 }
 
 /* A client that stores bytes which look like batch headers, right in all but the salt that it
@@ -307,11 +270,9 @@ static void test_vanished_tail(void **state)
 static void test_forged_headers(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
+    struct wal_owner *o = owner_create(4);
     uint64_t lost;
-    owner_init(o, disk, 4);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    owner_must_open(o);
     struct buf *frame = wal_frame_begin(o->wal);
     size_t lead = DISK_BLOCK_BYTES - BATCH_HEADER_BYTES - BATCH_FRAME_HEADER_BYTES;
     for (size_t i = 0; i < lead; i++) buf_append_byte(frame, 'x');
@@ -326,22 +287,18 @@ static void test_forged_headers(void **state)
         buf_deinit(&forged);
     }
     wal_frame_end(o->wal);
-    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
-    wal_flush_run(f);
-    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    owner_must_flush(o);
     owner_kill(o);
     uint64_t size;
     const char *name = "log-0000000000000001";
-    const char *bytes = sim_disk_bytes(disk, name, &size);
+    const char *bytes = sim_disk_bytes(o->disk, name, &size);
     /* The forgery stands where a header would: magic, and the offset of its block. */
     assert_memory_equal(bytes + 2 * DISK_BLOCK_BYTES + 16, bytes + DISK_BLOCK_BYTES + 16, 4);
-    assert_true(sim_disk_damage(disk, name, DISK_BLOCK_BYTES / SIM_SECTOR_BYTES, SIM_ZERO));
+    assert_true(sim_disk_damage(o->disk, name, DISK_BLOCK_BYTES / SIM_SECTOR_BYTES, SIM_ZERO));
     assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
     assert_int_equal(o->seen_lsn, 0);
     assert_true(o->recovery.torn_bytes > 0);
-    owner_die(o);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* ---- well-formed lies ---- */
@@ -400,12 +357,10 @@ static void lie(struct sim_disk *s, const char *name, uint64_t block, struct ran
 static void test_replaced_batch(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
-    make_log(o, disk, 21, 2);
+    struct wal_owner *o = make_log(21, 2);
     const char *name = "log-0000000000000001";
     uint64_t size;
-    const char *whole = sim_disk_bytes(disk, name, &size);
+    const char *whole = sim_disk_bytes(o->disk, name, &size);
     struct verdicts v = {0};
     uint64_t replaced = 0;
     for (uint64_t at = DISK_BLOCK_BYTES; at < size; at += DISK_BLOCK_BYTES) {
@@ -416,16 +371,15 @@ static void test_replaced_batch(void **state)
         if (!one_block || get_u64(bytes + 24) > sizeof(bytes)) continue;
         bytes[BATCH_HEADER_BYTES + BATCH_FRAME_HEADER_BYTES] ^= 1;
         rehash(bytes, true, get_u64(whole + 48));
-        struct sim_disk *copy = sim_disk_clone(disk, 1);
-        sim_disk_patch(copy, name, at, (struct slice){bytes, sizeof(bytes)});
-        judge(o, copy, "a replaced batch was not noticed", &v);
-        sim_disk_destroy(copy);
+        struct wal_owner *copy = owner_clone(o, 1);
+        sim_disk_patch(copy->disk, name, at, (struct slice){bytes, sizeof(bytes)});
+        judge(copy, "a replaced batch was not noticed", &v);
+        owner_destroy(copy);
         replaced++;
     }
     assert_true(replaced > 3);
     assert_int_equal(v.detected, replaced);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* The last batch, with one field of its header changed under right hashes: the marker behind it
@@ -446,11 +400,9 @@ static void test_every_field_counts(void **state)
         {64, 1},                /* previous_hash */
     };
     const char *name = "log-0000000000000001";
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
-    uint64_t lost, size;
-    owner_init(o, disk, 3);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    struct wal_owner *o = owner_create(3);
+    uint64_t size;
+    owner_must_open(o);
     owner_append(o);
     struct wal_flush *f;
     while ((f = wal_flush_begin(o->wal, o->now_ms)) != NULL) { /* the batch, then the marker */
@@ -462,20 +414,19 @@ static void test_every_field_counts(void **state)
     o->written_lsn = 1;
     owner_kill(o);
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-        struct sim_disk *copy = sim_disk_clone(disk, 1);
-        const char *whole = sim_disk_bytes(copy, name, &size);
+        struct wal_owner *copy = owner_clone(o, 1);
+        const char *whole = sim_disk_bytes(copy->disk, name, &size);
         char bytes[DISK_BLOCK_BYTES];
         memcpy(bytes, whole + DISK_BLOCK_BYTES, sizeof(bytes));
         put_u64(bytes + lies[i].offset, get_u64(bytes + lies[i].offset) ^ lies[i].change);
         rehash(bytes, true, get_u64(whole + 48));
-        sim_disk_patch(copy, name, DISK_BLOCK_BYTES, (struct slice){bytes, sizeof(bytes)});
+        sim_disk_patch(copy->disk, name, DISK_BLOCK_BYTES, (struct slice){bytes, sizeof(bytes)});
         struct verdicts v = {0};
-        judge(o, copy, "a changed field was not noticed", &v);
+        judge(copy, "a changed field was not noticed", &v);
         if (v.detected != 1) fail_msg("the field at %zu was not compared", lies[i].offset);
-        sim_disk_destroy(copy);
+        owner_destroy(copy);
     }
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* Bytes whose hashes are right but whose content makes no sense: recovery may say anything, but it
@@ -483,34 +434,26 @@ static void test_every_field_counts(void **state)
 static void test_well_formed_lies(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
-    make_log(o, disk, 21, 2);
+    struct wal_owner *o = make_log(21, 2);
     struct file_names t;
-    collect_names(disk, &t);
+    collect_names(o->disk, &t);
     struct random r = {owner_seed_base() + 1};
     uint64_t outcomes[WAL_OPEN_REFUSED + 1] = {0};
     for (uint64_t i = 0; i < 20000; i++) {
-        struct sim_disk *copy = sim_disk_clone(disk, i);
+        struct wal_owner *copy = owner_clone(o, i);
         size_t file = random_below(&r, t.count);
         uint64_t blocks = t.sizes[file] / DISK_BLOCK_BYTES;
-        lie(copy, t.names[file], random_below(&r, blocks), &r);
-        struct wal_owner *other = memory_allocate(sizeof(*other));
-        *other = *o;
-        other->disk = copy;
+        lie(copy->disk, t.names[file], random_below(&r, blocks), &r);
         uint64_t lost;
-        if (owner_open(other, WAL_SYNC_ALWAYS, &lost) && other->seen_lsn < OWNER_FRAMES_MAX)
-            owner_work(other);
-        outcomes[other->status]++;
-        owner_die(other);
-        memory_free(other, sizeof(*other));
-        sim_disk_destroy(copy);
+        if (owner_open(copy, WAL_SYNC_ALWAYS, &lost) && copy->seen_lsn < OWNER_FRAMES_MAX)
+            owner_work(copy);
+        outcomes[copy->status]++;
+        owner_destroy(copy);
     }
     print_message("# lies: %" PRIu64 " opened, %" PRIu64 " corrupt, %" PRIu64 " newer\n",
                   outcomes[WAL_OPEN_OK], outcomes[WAL_OPEN_CORRUPT], outcomes[WAL_OPEN_NEWER]);
     assert_true(outcomes[WAL_OPEN_CORRUPT] > 0 && outcomes[WAL_OPEN_NEWER] > 0);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 int main(void)

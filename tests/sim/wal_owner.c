@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "wal/spares.h"
 
 #include <stdlib.h>
@@ -14,12 +15,29 @@ uint64_t owner_seed_base(void)
     return text == NULL ? 0 : strtoull(text, NULL, 10) * 1000003;
 }
 
-void owner_init(struct wal_owner *o, struct sim_disk *disk, uint64_t seed)
+struct wal_owner *owner_create(uint64_t seed)
 {
-    memset(o, 0, sizeof(*o));
-    o->disk = disk;
-    o->random.state = seed;
+    struct wal_owner *o = memory_allocate_zeroed(sizeof(*o));
+    o->disk = sim_disk_create(seed);
+    o->random.state = ~seed; /* not the numbers that the disk throws */
     o->now_ms = 5000;
+    return o;
+}
+
+struct wal_owner *owner_clone(const struct wal_owner *o, uint64_t seed)
+{
+    struct wal_owner *copy = memory_allocate(sizeof(*copy));
+    *copy = *o;
+    copy->disk = sim_disk_clone(o->disk, seed);
+    copy->wal = NULL;
+    return copy;
+}
+
+void owner_destroy(struct wal_owner *o)
+{
+    owner_die(o);
+    sim_disk_destroy(o->disk);
+    memory_free(o, sizeof(*o));
 }
 
 static void make_frame(uint64_t tag, struct buf *b)
@@ -186,6 +204,21 @@ bool owner_open(struct wal_owner *o, enum wal_policy policy, uint64_t *lost)
     o->quiet = true;
     o->recycled_seen = 0;
     return true;
+}
+
+void owner_must_open(struct wal_owner *o)
+{
+    uint64_t lost;
+    CHECK(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    CHECK(lost == 0 && o->wrong == 0);
+}
+
+void owner_must_flush(struct wal_owner *o)
+{
+    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
+    CHECK(f != NULL);
+    wal_flush_run(f);
+    CHECK(wal_flush_end(o->wal, f) == DISK_OK);
 }
 
 void owner_append(struct wal_owner *o)

@@ -49,14 +49,26 @@ struct wal_owner {
 /* From IRMAK_SEED, 0 without: tests add their own small numbers to it. */
 uint64_t owner_seed_base(void);
 
-void owner_init(struct wal_owner *o, struct sim_disk *disk, uint64_t seed);
+/* One on a new disk, which belongs to it as to all its copies theirs; not open. */
+struct wal_owner *owner_create(uint64_t seed);
+
+/* What a crashed process had been promised, with a copy of its disk; the seed decides what a power
+ * cut takes. Not open. */
+struct wal_owner *owner_clone(const struct wal_owner *o, uint64_t seed);
+
+/* Whether it is open or not; its disk goes too. */
+void owner_destroy(struct wal_owner *o);
 
 /* Recovers. True: the log is open. What was seen is compared in any case; *lost: frames that were
  * promised and did not come back (only when open). */
 bool owner_open(struct wal_owner *o, enum wal_policy policy, uint64_t *lost);
 
+/* Under the policy 'always': it is open, nothing is lost, and nothing wrong. */
+void owner_must_open(struct wal_owner *o);
+
 void owner_append(struct wal_owner *o);
-bool owner_flush(struct wal_owner *o); /* false: nothing to do, or the log failed */
+bool owner_flush(struct wal_owner *o);      /* false: nothing to do, or the log failed */
+void owner_must_flush(struct wal_owner *o); /* there is something to do, and it succeeds */
 void owner_make_spare(struct wal_owner *o);
 
 /* A step of a snapshot: begun, written, named, done. */

@@ -1,7 +1,6 @@
 /* Segments that nobody needs become spares and then segments again, with their old batches in them:
  * those are never taken for new ones, never hide a torn tail, and every crash on the way recovers.
  * By seed; IRMAK_SEED shifts them all. */
-#include "base/memory.h"
 #include "sim_disk.h"
 #include "wal/batch.h"
 #include "wal/spares.h"
@@ -46,10 +45,7 @@ static void write_batch(struct wal_owner *o)
 {
     lsn_t before = wal_appended_lsn(o->wal);
     while (wal_appended_lsn(o->wal) == before) owner_append(o);
-    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
-    assert_non_null(f);
-    wal_flush_run(f);
-    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    owner_must_flush(o);
     o->promised_lsn = o->written_lsn = wal_synced_lsn(o->wal);
     assert_int_equal(o->promised_lsn, o->appended_lsn);
 }
@@ -93,19 +89,17 @@ static bool old_batch_at(const struct sim_disk *disk, const struct place *p)
 }
 
 /* A log whose newest segment is recycled, with 'batches' of its own and old ones behind them. */
-static struct place make_recycled(struct wal_owner *o, struct sim_disk *disk, unsigned batches)
+static struct wal_owner *make_recycled(unsigned batches, struct place *p)
 {
-    uint64_t lost;
-    struct place p;
-    owner_init(o, disk, owner_seed_base() + 77);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    struct wal_owner *o = owner_create(owner_seed_base() + 77);
+    owner_must_open(o);
     for (unsigned saved = 0, tries = 0;; tries++) {
         assert_true(tries < OWNER_FRAMES_MAX - 100);
         write_batch(o);
-        p = find_place(o);
-        if (saved >= 2 && p.header.recycled && old_batch_at(disk, &p) &&
-            p.end == (1 + batches) * DISK_BLOCK_BYTES)
-            return p;
+        *p = find_place(o);
+        if (saved >= 2 && p->header.recycled && old_batch_at(o->disk, p) &&
+            p->end == (1 + batches) * DISK_BLOCK_BYTES)
+            return o;
         if (tries % 40 != 39) continue;
         assert_true(owner_save(o));
         saved++;
@@ -117,41 +111,17 @@ static struct place make_recycled(struct wal_owner *o, struct sim_disk *disk, un
 static void test_old_batches_behind_the_end(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
     for (unsigned batches = 1; batches < 6; batches++) {
-        struct sim_disk *disk = sim_disk_create(batches);
-        uint64_t lost;
-        make_recycled(o, disk, batches);
+        struct place p;
+        struct wal_owner *o = make_recycled(batches, &p);
         owner_kill(o);
-        assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
-        assert_int_equal(lost, 0);
-        assert_int_equal(o->wrong, 0);
+        owner_must_open(o);
         assert_int_equal(o->recovery.torn_bytes, 0);
         owner_work(o);
         owner_power_cut(o);
-        assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
-        assert_int_equal(lost + o->wrong, 0);
-        owner_die(o);
-        sim_disk_destroy(disk);
+        owner_must_open(o);
+        owner_destroy(o);
     }
-    memory_free(o, sizeof(*o));
-}
-
-static struct wal_owner *copy_owner(const struct wal_owner *o, struct sim_disk *disk)
-{
-    struct wal_owner *copy = memory_allocate(sizeof(*copy));
-    *copy = *o;
-    copy->disk = disk;
-    copy->wal = NULL;
-    return copy;
-}
-
-static void free_copy(struct wal_owner *copy)
-{
-    struct sim_disk *disk = copy->disk;
-    owner_die(copy);
-    sim_disk_destroy(disk);
-    memory_free(copy, sizeof(*copy));
 }
 
 /* A batch of several blocks that was written in part, over old ones: cut, and said so as soon as
@@ -159,12 +129,11 @@ static void free_copy(struct wal_owner *copy)
 static void test_torn_tail(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
-    struct place p = make_recycled(o, disk, 2);
+    struct place p;
+    struct wal_owner *o = make_recycled(2, &p);
     while (wal_pending_bytes(o->wal) < 2 * DISK_BLOCK_BYTES) owner_append(o);
     lsn_t before = o->promised_lsn;
-    sim_disk_set_faults(disk, &(struct sim_faults){.fail_at = 1, .fail_status = DISK_FAILED});
+    sim_disk_set_faults(o->disk, &(struct sim_faults){.fail_at = 1, .fail_status = DISK_FAILED});
     struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
     wal_flush_run(f);
     assert_int_equal(wal_flush_end(o->wal, f), DISK_FAILED);
@@ -172,7 +141,7 @@ static void test_torn_tail(void **state)
     owner_die(o);
     uint64_t torn = 0, nothing = 0;
     for (uint64_t seed = 0; seed < 400; seed++) {
-        struct wal_owner *copy = copy_owner(o, sim_disk_clone(disk, seed));
+        struct wal_owner *copy = owner_clone(o, seed);
         uint64_t lost, size;
         struct batch_header h;
         sim_disk_power_cut(copy->disk);
@@ -187,36 +156,33 @@ static void test_torn_tail(void **state)
         if (!whole) assert_int_equal(copy->recovery.torn_bytes, padded);
         torn += copy->recovery.torn_bytes > 0;
         nothing += !begun;
-        free_copy(copy);
+        owner_destroy(copy);
     }
     assert_true(torn > 20 && nothing > 20);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* Each byte of the last batch, which has no witness: what is lost is said. */
 static void test_flips_without_witness(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
     struct random r = {owner_seed_base()};
-    struct place p = make_recycled(o, disk, 3);
+    struct place p;
+    struct wal_owner *o = make_recycled(3, &p);
     owner_kill(o);
     for (uint64_t at = p.end - DISK_BLOCK_BYTES; at < p.end; at++) {
-        struct wal_owner *copy = copy_owner(o, sim_disk_clone(disk, at));
+        struct wal_owner *copy = owner_clone(o, at);
         uint64_t lost, size;
-        char byte = sim_disk_bytes(disk, p.name.text, &size)[at];
+        char byte = sim_disk_bytes(o->disk, p.name.text, &size)[at];
         byte = (char)(byte ^ (1 << random_below(&r, 8)));
         sim_disk_patch(copy->disk, p.name.text, at, (struct slice){&byte, 1});
         assert_true(owner_open(copy, WAL_SYNC_ALWAYS, &lost));
         assert_int_equal(copy->wrong, 0);
         assert_int_equal(lost, 1);
         if (copy->recovery.torn_bytes == 0) fail_msg("byte %" PRIu64, at);
-        free_copy(copy);
+        owner_destroy(copy);
     }
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* Each byte of a recycled segment with a marker at its end: noticed, or nothing is lost; what is
@@ -224,19 +190,18 @@ static void test_flips_without_witness(void **state)
 static void test_flips(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
     struct random r = {owner_seed_base()};
-    make_recycled(o, disk, 2);
+    struct place p;
+    struct wal_owner *o = make_recycled(2, &p);
     owner_settle(o);
-    struct place p = find_place(o);
-    assert_true(p.end < OWNER_SEGMENT_BYTES && old_batch_at(disk, &p));
+    p = find_place(o);
+    assert_true(p.end < OWNER_SEGMENT_BYTES && old_batch_at(o->disk, &p));
     owner_kill(o);
     uint64_t noticed = 0, size;
     for (uint64_t at = 0; at < OWNER_SEGMENT_BYTES; at += at < p.end ? 1 : 7) {
-        struct wal_owner *copy = copy_owner(o, sim_disk_clone(disk, at));
+        struct wal_owner *copy = owner_clone(o, at);
         uint64_t lost;
-        char byte = sim_disk_bytes(disk, p.name.text, &size)[at];
+        char byte = sim_disk_bytes(o->disk, p.name.text, &size)[at];
         byte = (char)(byte ^ (1 << random_below(&r, 8)));
         sim_disk_patch(copy->disk, p.name.text, at, (struct slice){&byte, 1});
         if (owner_open(copy, WAL_SYNC_ALWAYS, &lost)) {
@@ -247,11 +212,10 @@ static void test_flips(void **state)
             assert_true(at < p.end);
             noticed++;
         }
-        free_copy(copy);
+        owner_destroy(copy);
     }
     assert_true(noticed >= p.end - 2 * DISK_BLOCK_BYTES);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 static uint64_t forge(struct sim_disk *disk, const struct place *p, struct batch_header h,
@@ -274,39 +238,34 @@ static uint64_t forge(struct sim_disk *disk, const struct place *p, struct batch
 static void test_plausible_old_batches(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
     uint64_t lost;
-    struct place p = make_recycled(o, disk, 2);
+    struct place p;
+    struct wal_owner *o = make_recycled(2, &p);
     struct batch_header h = {.first_lsn = p.expected_lsn,
                              .synced_lsn = p.expected_lsn - 1,
                              .epoch = p.header.epoch,
                              .offset = p.end,
                              .previous_hash = p.chain_hash};
-    h.previous_hash = forge(disk, &p, h, p.header.salt + 1);
+    h.previous_hash = forge(o->disk, &p, h, p.header.salt + 1);
     h.offset += DISK_BLOCK_BYTES;
     h.synced_lsn = h.first_lsn++;
-    forge(disk, &p, h, p.header.salt + 1);
+    forge(o->disk, &p, h, p.header.salt + 1);
     owner_kill(o);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
-    assert_int_equal(lost + o->wrong, 0);
+    owner_must_open(o);
     assert_int_equal(o->seen_lsn, p.expected_lsn - 1);
-    owner_kill(o);
+    owner_destroy(o);
 
     /* The same under the segment's own salt are a proof: the test can see a difference. */
-    p.end = SEGMENT_HEADER_BYTES;
-    p = make_recycled(o, disk, 2);
+    o = make_recycled(2, &p);
     h = (struct batch_header){.first_lsn = p.expected_lsn + 1,
                               .synced_lsn = p.expected_lsn,
                               .epoch = p.header.epoch,
                               .offset = p.end + DISK_BLOCK_BYTES};
-    forge(disk, &p, h, p.header.salt);
+    forge(o->disk, &p, h, p.header.salt);
     owner_kill(o);
     assert_false(owner_open(o, WAL_SYNC_ALWAYS, &lost));
     assert_int_equal(o->status, WAL_OPEN_CORRUPT);
-    owner_die(o);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* ---- crashes ---- */
@@ -329,10 +288,9 @@ struct trouble {
 };
 
 /* True: the fault was met. */
-static bool meet(const struct wal_owner *made, const struct sim_disk *disk, struct trouble t,
-                 uint64_t k, uint64_t *recycled)
+static bool meet(const struct wal_owner *made, struct trouble t, uint64_t k, uint64_t *recycled)
 {
-    struct wal_owner *o = copy_owner(made, sim_disk_clone(disk, k));
+    struct wal_owner *o = owner_clone(made, k);
     uint64_t lost;
     assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
     sim_disk_set_faults(o->disk, &t.faults);
@@ -348,7 +306,7 @@ static bool meet(const struct wal_owner *made, const struct sim_disk *disk, stru
         assert_false(o->failed);
         owner_power_cut(o);
     }
-    free_copy(o);
+    owner_destroy(o);
     return met;
 }
 
@@ -356,11 +314,9 @@ static bool meet(const struct wal_owner *made, const struct sim_disk *disk, stru
 static void test_every_call(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
-    uint64_t lost, recycled = 0, points = 0;
-    owner_init(o, disk, owner_seed_base() + 5);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    struct wal_owner *o = owner_create(owner_seed_base() + 5);
+    uint64_t recycled = 0, points = 0;
+    owner_must_open(o);
     for (int i = 0; i < 6; i++) recycle_all_the_way(o);
     owner_kill(o);
     for (unsigned variant = 0; variant < 6; variant++) {
@@ -374,15 +330,14 @@ static void test_every_call(void **state)
                     (struct sim_faults){.fail_at = k,
                                         .fail_for_ever = variant == 3,
                                         .fail_status = variant < 4 ? DISK_FAILED : DISK_FULL};
-            met = meet(o, disk, t, k, &recycled);
+            met = meet(o, t, k, &recycled);
             points += met;
         }
     }
     print_message("# %" PRIu64 " calls, %" PRIu64 " segments in recycled files\n", points,
                   recycled);
     assert_true(points > 1000 && recycled > points);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* ---- spares at a start ---- */
@@ -407,14 +362,12 @@ static void collect_spare(void *context, struct slice name, uint64_t size)
 static void test_spares_at_a_start(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
     struct random r = {owner_seed_base()};
     for (unsigned damage = 0; damage < 12; damage++) {
-        struct sim_disk *disk = sim_disk_create(damage);
-        struct disk *d = sim_disk_disk(disk);
         struct spare_list t = {0};
-        uint64_t lost;
-        make_recycled(o, disk, 1 + damage % 5);
+        struct place p;
+        struct wal_owner *o = make_recycled(1 + damage % 5, &p);
+        struct disk *d = sim_disk_disk(o->disk);
         for (int j = 0; j < 40; j++) write_batch(o);
         assert_true(owner_save(o));
         for (int i = 0; i < 20; i++) owner_make_spare(o);
@@ -425,28 +378,24 @@ static void test_spares_at_a_start(void **state)
         for (size_t i = 0; i < t.count; i++) {
             uint64_t size;
             struct segment_header h;
-            used +=
-                segment_read_header(sim_disk_bytes(disk, t.names[i].text, &size), &h) == SEGMENT_OK;
+            used += segment_read_header(sim_disk_bytes(o->disk, t.names[i].text, &size), &h) ==
+                    SEGMENT_OK;
             if (damage > 0)
-                sim_disk_damage(disk, t.names[i].text, random_below(&r, 8),
+                sim_disk_damage(o->disk, t.names[i].text, random_below(&r, 8),
                                 (enum sim_damage)(damage % SIM_DAMAGES_COUNT));
         }
         assert_true(used >= 2);
-        assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
-        assert_int_equal(lost + o->wrong, 0);
+        owner_must_open(o);
         assert_int_equal(o->recovery.torn_bytes, 0);
         struct wal_figures figures;
         wal_measure(o->wal, &figures);
         assert_true(figures.spares + 1 >= t.count);
-        if (damage == 0) assert_true(read_header(disk, newest_name(o).text).recycled);
+        if (damage == 0) assert_true(read_header(o->disk, newest_name(o).text).recycled);
         owner_work(o);
         owner_power_cut(o);
-        assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
-        assert_int_equal(lost + o->wrong, 0);
-        owner_die(o);
-        sim_disk_destroy(disk);
+        owner_must_open(o);
+        owner_destroy(o);
     }
-    memory_free(o, sizeof(*o));
 }
 
 /* What is kept for recycling is no more than what one period between snapshots needs, and goes when
@@ -454,12 +403,9 @@ static void test_spares_at_a_start(void **state)
 static void test_bounds(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
+    struct wal_owner *o = owner_create(7);
     struct wal_figures figures;
-    uint64_t lost;
-    owner_init(o, disk, 7);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    owner_must_open(o);
     static const unsigned periods[] = {200, 200, 30, 30, 1, 1};
     size_t most = 0;
     for (size_t i = 0; i < sizeof(periods) / sizeof(*periods); i++) {
@@ -484,13 +430,11 @@ static void test_bounds(void **state)
     for (int j = 0; j < 100; j++) owner_make_spare(o);
     wal_measure(o->wal, &figures);
     struct spare_list t = {0};
-    struct disk *d = sim_disk_disk(disk);
+    struct disk *d = sim_disk_disk(o->disk);
     assert_int_equal(d->operations->list(d->context, collect_spare, &t), DISK_OK);
     assert_int_equal(figures.spares, SPARES_AHEAD);
     assert_int_equal(t.count, SPARES_AHEAD);
-    owner_die(o);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* ---- a full disk ---- */
@@ -525,10 +469,7 @@ static lsn_t append_much(struct wal_owner *o)
 
 static void flush_to_parking(struct wal_owner *o)
 {
-    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
-    assert_non_null(f);
-    wal_flush_run(f);
-    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    owner_must_flush(o);
     assert_false(wal_has_room(o->wal));
 }
 
@@ -538,20 +479,14 @@ static void write_unsynced(struct wal_owner *o)
     wal_set_policy(o->wal, WAL_SYNC_NO);
     o->always = false;
     owner_append(o);
-    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
-    assert_non_null(f);
-    wal_flush_run(f);
-    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    owner_must_flush(o);
     assert_true(wal_synced_lsn(o->wal) < wal_appended_lsn(o->wal));
 }
 
 static void free_itself(enum wal_policy policy)
 {
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
-    uint64_t lost;
-    owner_init(o, disk, 9);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    struct wal_owner *o = owner_create(9);
+    owner_must_open(o);
     for (int i = 0; i < 2; i++) {
         for (int j = 0; j < 20; j++) write_batch(o);
         assert_true(owner_save(o));
@@ -563,16 +498,13 @@ static void free_itself(enum wal_policy policy)
     assert_true(o->naming);
     lsn_t written = wal_appended_lsn(o->wal), appended = append_much(o);
     uint64_t number = wal_snapshot_newest(o->wal)->number;
-    fill_disk(disk, 2 * DISK_BLOCK_BYTES);
+    fill_disk(o->disk, 2 * DISK_BLOCK_BYTES);
     flush_to_parking(o);
     assert_int_equal(wal_snapshot_newest(o->wal)->number, number);
     assert_int_equal(wal_synced_lsn(o->wal), written);
 
     assert_int_equal(wal_flush_due_ms(o->wal), 0);
-    struct wal_flush *f = wal_flush_begin(o->wal, o->now_ms);
-    assert_non_null(f);
-    wal_flush_run(f);
-    assert_int_equal(wal_flush_end(o->wal, f), DISK_OK);
+    owner_must_flush(o);
     assert_int_equal(wal_snapshot_newest(o->wal)->number, number + 1);
     assert_int_equal(wal_synced_lsn(o->wal), written);
     assert_int_equal(wal_durable_lsn(o->wal), policy == WAL_SYNC_ALWAYS ? written : appended);
@@ -593,12 +525,9 @@ static void free_itself(enum wal_policy policy)
     wal_measure(o->wal, &figures);
     assert_true(figures.segments_recycled > 0);
     owner_power_cut(o);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
-    assert_int_equal(lost + o->wrong, 0);
+    owner_must_open(o);
     assert_int_equal(o->recovery.snapshot.number, number + 1);
-    owner_die(o);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 /* On a full disk a batch waits for a segment; a snapshot that was whole before is named all the
@@ -654,31 +583,25 @@ static void test_failed_spare_leaves_nothing(void **state)
 static void test_full_disk_names_nothing_unsynced(void **state)
 {
     (void)state;
-    struct wal_owner *o = memory_allocate(sizeof(*o));
-    struct sim_disk *disk = sim_disk_create(1);
-    uint64_t lost;
-    owner_init(o, disk, 9);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
+    struct wal_owner *o = owner_create(9);
+    owner_must_open(o);
     write_to_the_end(o);
     append_much(o);
     for (int i = 0; i < 40 && !o->naming; i++) owner_move_snapshot(o);
     assert_true(o->naming);
-    fill_disk(disk, 2 * DISK_BLOCK_BYTES);
+    fill_disk(o->disk, 2 * DISK_BLOCK_BYTES);
     flush_to_parking(o);
     assert_int_equal(wal_flush_due_ms(o->wal), o->now_ms + 1000);
     assert_null(wal_flush_begin(o->wal, o->now_ms + 999));
     assert_null(wal_snapshot_newest(o->wal));
-    sim_disk_set_faults(disk, &(struct sim_faults){0});
+    sim_disk_set_faults(o->disk, &(struct sim_faults){0});
     o->now_ms += 1000;
     for (int i = 0; i < 4; i++) owner_flush(o);
     assert_non_null(wal_snapshot_newest(o->wal));
     owner_power_cut(o);
-    assert_true(owner_open(o, WAL_SYNC_ALWAYS, &lost));
-    assert_int_equal(lost + o->wrong, 0);
+    owner_must_open(o);
     assert_int_equal(o->recovery.snapshot.number, 1);
-    owner_die(o);
-    sim_disk_destroy(disk);
-    memory_free(o, sizeof(*o));
+    owner_destroy(o);
 }
 
 int main(void)
