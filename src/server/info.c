@@ -143,6 +143,7 @@ static void log_lines(struct info *i)
     line_number(i, "log_segments", log->segments);
     line_number(i, "log_bytes", log->bytes);
     line_number(i, "log_spares", log->spares);
+    line_number(i, "log_spare_bytes", log->spare_bytes);
     line_number(i, "log_segments_recycled", log->segments_recycled);
     line_number(i, "log_batches", log->batches);
     line_number(i, "log_frames", log->frames);
@@ -216,6 +217,15 @@ static void loading_lines(struct info *i)
     line_number(i, "loading_eta_seconds", (uint64_t)(left + 0.5));
 }
 
+/* Of the directory: what an operator finds there, but for two blocks and files that are on their
+ * way, to be a spare or to be removed. */
+static uint64_t dir_bytes(const struct info *i)
+{
+    const struct wal_figures *log = &i->db.log;
+    const struct snapshot_figures *f = &i->db.snapshot;
+    return log->bytes + log->spare_bytes + log->snapshot_bytes + (f->running ? f->bytes : 0);
+}
+
 static void section_persistence(struct info *i)
 {
     bool loading = i->server->loading != NULL;
@@ -225,6 +235,7 @@ static void section_persistence(struct info *i)
     if (loading) loading_lines(i);
     /* A failed write stops the process: while anybody reads this, the last one was good. */
     if (i->db.has_log) line_text(i, "aof_last_write_status", "ok");
+    if (i->db.has_log) line_number(i, "dir_bytes", dir_bytes(i));
     if (i->db.has_log) snapshot_lines(i);
     if (i->db.has_log) log_lines(i);
 }

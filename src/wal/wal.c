@@ -734,6 +734,7 @@ void wal_measure(const struct wal *w, struct wal_figures *figures)
     figures->batch_bytes_max = w->batch_bytes.max;
     figures->segments = w->generations.segments_count;
     figures->spares = w->spares.count;
+    figures->spare_bytes = w->spares.count * w->segment_bytes;
     figures->bytes = generations_log_bytes(&w->generations);
     figures->first_lsn = w->generations.segments[0].first_lsn;
     figures->snapshots = w->generations.snapshots_count;

@@ -8,8 +8,9 @@
 
 struct wal_figures {
     uint64_t segments;
-    uint64_t bytes;             /* of segments on the disk */
-    uint64_t spares;            /* files that wait to become segments */
+    uint64_t bytes;             /* of the segments that are the log */
+    uint64_t spares;            /* files that wait to become segments, */
+    uint64_t spare_bytes;       /* and what they take */
     uint64_t segments_recycled; /* since start, of those that were begun */
     uint64_t batches;           /* since start */
     uint64_t frames;            /* since start */

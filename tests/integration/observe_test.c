@@ -4,6 +4,7 @@
 #include "server_process.h"
 #include "wire.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -214,6 +217,56 @@ static void test_disk_figures(void **state)
     stop(&server, &wire);
 }
 
+/* The bytes of the files of a directory whose names begin so. */
+static int64_t bytes_of(const char *directory, const char *prefix)
+{
+    int64_t sum = 0;
+    DIR *stream = opendir(directory);
+    assert_non_null(stream);
+    for (const struct dirent *file; (file = readdir(stream)) != NULL;) {
+        struct stat status;
+        if (strncmp(file->d_name, prefix, strlen(prefix)) != 0) continue;
+        if (fstatat(dirfd(stream), file->d_name, &status, 0) == 0) sum += status.st_size;
+    }
+    closedir(stream);
+    return sum;
+}
+
+/* When the threads have nothing more to do, INFO says of the log, the spares and the snapshots what
+ * the directory says. */
+static void test_directory_figures(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *prefix;
+    } figures[] = {{"log_bytes", "log-"},
+                   {"log_spare_bytes", "spare-"},
+                   {"snapshot_files_bytes", "snapshot-"}};
+    struct server_process server;
+    struct wire wire = start(&server, "--log-segment-size", "1mb");
+    for (int i = 0; i < 900; i++) {
+        wire_ask(&wire, "SETRANGE a 10000 x\r\n", ":10001\r\n");
+        wire_ask(&wire, "COPY a b REPLACE\r\n", ":1\r\n");
+        if (i % 300 == 299) wire_ask(&wire, "SAVE\r\n", "+OK\r\n");
+    }
+    int64_t sum = -1, said = 0;
+    for (int tries = 0; sum != said; tries++) {
+        assert_true(tries < 5000);
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        said = figure(&wire, "persistence", "dir_bytes");
+        sum = bytes_of(server.directory, "new-");
+        for (size_t i = 0; i < 3; i++) sum += bytes_of(server.directory, figures[i].prefix);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        int64_t found = bytes_of(server.directory, figures[i].prefix);
+        assert_true(found > 0);
+        assert_int_equal(figure(&wire, "persistence", figures[i].name), found);
+    }
+    assert_int_equal(figure(&wire, "persistence", "log_spare_bytes"),
+                     figure(&wire, "persistence", "log_spares") * 1024 * 1024);
+    stop(&server, &wire);
+}
+
 /* ---- LATENCY and SLOWLOG over the wire, with the directives from the command line ---- */
 
 static void test_slow_things(void **state)
@@ -254,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_latencystats),
         cmocka_unit_test(test_disk_figures),
+        cmocka_unit_test(test_directory_figures),
         cmocka_unit_test(test_slow_things),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
