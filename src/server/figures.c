@@ -31,24 +31,11 @@ static struct rate_sample sample_now(const struct server *s)
                                 .flush_us = flush_us(s)};
 }
 
-static void note_refusals(struct server *s)
-{
-    bool refused = !db_writable(s->db);
-    if (refused == (s->refused_since_ms != 0)) return;
-    if (!refused) s->refused_ms += s->now_ms - s->refused_since_ms;
-    s->refused_since_ms = refused ? s->now_ms : 0;
-}
-
-int64_t figures_refused_ms(const struct server *s)
-{
-    return s->refused_ms + (s->refused_since_ms == 0 ? 0 : s->now_ms - s->refused_since_ms);
-}
-
 void figures_sample(struct server *s)
 {
     const struct rate_sample *last =
         &s->samples[(s->samples_count + RATE_SAMPLES - 1) % RATE_SAMPLES];
-    note_refusals(s);
+    refusals_note(&s->refusals, !db_writable(s->db), s->now_ms);
     if (s->samples_count > 0 && s->now_ms - last->at_ms < RATE_SAMPLE_MS) return;
     engine_monitor(s->engine)->log_busy_percent = (int)figures_rate(s).log_busy_percent;
     s->samples[s->samples_count++ % RATE_SAMPLES] = sample_now(s);

@@ -134,6 +134,7 @@ static void log_lines(struct info *i)
 {
     const struct wal_figures *log = &i->db.log;
     const struct wal_recovery *recovery = &i->server->recovery;
+    uint64_t refused_ms = (uint64_t)refusals_ms(&i->server->refusals, i->server->now_ms);
     line_text(i, "log_fsync", config_path(i->server->config, CONFIG_APPENDFSYNC));
     line_number(i, "log_writable", db_writable(i->server->db));
     line_number(i, "log_appended_lsn", i->db.appended_lsn);
@@ -164,7 +165,7 @@ static void log_lines(struct info *i)
     line_number(i, "log_batch_bytes_p99", log->batch_bytes_p99);
     line_number(i, "log_batch_bytes_max", log->batch_bytes_max);
     line_number(i, "log_busy_percent", i->rate.log_busy_percent);
-    line_number(i, "log_refused_seconds", (uint64_t)figures_refused_ms(i->server) / 1000);
+    line_number(i, "log_refused_seconds", refused_ms / 1000);
     line_number(i, "log_recovered_frames", recovery->frames);
     line_number(i, "log_recovered_bytes", recovery->bytes);
     line_number(i, "log_recovered_torn_bytes", recovery->torn_bytes);

@@ -1,5 +1,6 @@
 #include "base/check.h"
 #include "base/memory.h"
+#include "server/refusals.h"
 #include "server/tick_clock.h"
 #include "server/trace_sink.h"
 #include "server/worker.h"
@@ -52,6 +53,36 @@ static void test_clock_set_back(void **state)
     }
     assert_int_equal(behind, 18); /* the second is gone after two */
     assert_int_equal(last, unix_us);
+}
+
+/* ---- refusals ---- */
+
+/* Time counts from the tick that sees a full disk to the one that sees room, however many ticks are
+ * in between; several times add up; what is refused now counts on after CONFIG RESETSTAT. */
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct refusals r = {0};
+    refusals_note(&r, false, 1000);
+    refusals_note(&r, false, 2000);
+    assert_int_equal(refusals_ms(&r, 2500), 0);
+    refusals_note(&r, true, 3000);
+    assert_int_equal(refusals_ms(&r, 3000), 0);
+    assert_int_equal(refusals_ms(&r, 3700), 700);
+    refusals_note(&r, true, 4000);
+    refusals_note(&r, true, 4000);
+    assert_int_equal(refusals_ms(&r, 4500), 1500);
+    refusals_note(&r, false, 5000);
+    assert_int_equal(refusals_ms(&r, 9000), 2000);
+    refusals_note(&r, false, 9000);
+    refusals_note(&r, true, 10000);
+    assert_int_equal(refusals_ms(&r, 10250), 2250);
+    refusals_reset(&r, 10250);
+    assert_int_equal(refusals_ms(&r, 10250), 0);
+    refusals_note(&r, false, 10300);
+    assert_int_equal(refusals_ms(&r, 20000), 50);
+    refusals_reset(&r, 20000);
+    assert_int_equal(refusals_ms(&r, 30000), 0);
 }
 
 /* ---- worker ---- */
@@ -300,7 +331,7 @@ int main(void)
         cmocka_unit_test(test_clock_follows), cmocka_unit_test(test_clock_set_back),
         cmocka_unit_test(test_worker),        cmocka_unit_test(test_worker_ends_with_its_job),
         cmocka_unit_test(test_trace_sink),    cmocka_unit_test(test_stalled_trace),
-        cmocka_unit_test(test_last_words),
+        cmocka_unit_test(test_last_words),    cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

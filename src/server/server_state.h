@@ -8,6 +8,7 @@
 #include "env/disk.h"
 #include "net/net.h"
 #include "server/config.h"
+#include "server/refusals.h"
 #include "server/server.h"
 #include "server/tick_clock.h"
 #include "server/trace_sink.h"
@@ -131,8 +132,7 @@ struct server {
     struct rate_sample samples[RATE_SAMPLES];
     size_t samples_count;     /* since start */
     int64_t flush_started_us; /* of the flush at the sync worker */
-    int64_t refused_since_ms; /* the disk is full and writes are refused; 0: they are not */
-    int64_t refused_ms;       /* ... before that */
+    struct refusals refusals;
     struct turns turns;
 };
 
@@ -182,8 +182,7 @@ void settings_fill_host(struct server *s);
 
 /* figures.c */
 void figures_measure_memory(struct server *s, int64_t age_max_ms);
-void figures_sample(struct server *s); /* once a turn */
-int64_t figures_refused_ms(const struct server *s);
+void figures_sample(struct server *s);                   /* once a turn */
 struct rate_sample figures_rate(const struct server *s); /* per second; at_ms is the span */
 
 /* turns.c: the longest turns of the loop */

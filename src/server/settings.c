@@ -212,8 +212,7 @@ static void host_reset_statistics(void *context)
     s->rejected_connections = s->refused_connections = s->idle_closes = 0;
     s->samples_count = 0;
     turns_reset(s);
-    s->refused_ms = 0;
-    if (s->refused_since_ms != 0) s->refused_since_ms = s->now_ms;
+    refusals_reset(&s->refusals, s->now_ms);
     figures_measure_memory(s, 0);
     s->memory_peak = s->memory.allocated_bytes;
     engine_reset_statistics(s->engine);

@@ -1,10 +1,12 @@
 /* observe_test.c - what an operator asks a running server, and that the answers are true: INFO's
  * figures of commands, errors and the log, LATENCY, SLOWLOG; and what WAITAOF and CONFIG SET
  * appendfsync promise, by INFO's log_synced_lsn. */
+#include "fault_page.h"
 #include "server_process.h"
 #include "wire.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -267,6 +269,68 @@ static void test_directory_figures(void **state)
     stop(&server, &wire);
 }
 
+/* Until INFO persistence says so; it does not depend on how long that takes. */
+static void await_figure(const struct wire *wire, const char *name, int64_t least, int64_t most)
+{
+    for (int tries = 0;; tries++) {
+        int64_t value = figure(wire, "persistence", name);
+        if (value >= least && value <= most) return;
+        assert_true(tries < 10000);
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
+}
+
+/* Writes more than a segment of 1 MiB holds; the answers wait for one. */
+static void fill_segment(const struct wire *writer)
+{
+    enum { BYTES = 300000 };
+    char *value = malloc(BYTES);
+    assert_non_null(value);
+    memset(value, 'v', BYTES);
+    for (int i = 0; i < 5; i++) {
+        wire_send_text(writer, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$300000\r\n");
+        wire_send(writer, (struct slice){value, BYTES});
+        wire_send_text(writer, "\r\n");
+    }
+    free(value);
+}
+
+/* A full disk is seen in INFO while it lasts, and how long it was afterwards. */
+static void test_full_disk(void **state)
+{
+    (void)state;
+    struct server_process server;
+    server_process_init(&server);
+    server_process_option(&server, "--log-segment-size", "1mb");
+    struct fault_page *page = fault_page_open(&server);
+    server_process_start(&server);
+    struct wire wire = wire_open(server.port), writer = wire_open(server.port);
+    await_figure(&wire, "log_spares", 2, 2);
+    assert_int_equal(figure(&wire, "persistence", "log_writable"), 1);
+    page->call = FAULT_OPEN; /* no file can be made */
+    page->error = ENOSPC;
+    page->sticky = 1;
+    __atomic_store_n(&page->armed, 1, __ATOMIC_RELEASE);
+    fill_segment(&writer);
+    await_figure(&wire, "log_writable", 0, 0);
+    wire_ask(&wire, "SET c 1\r\n", "-MISCONF The log has no room on the disk");
+    wire_close(&wire);
+    wire = wire_open(server.port);
+    await_figure(&wire, "log_refused_seconds", 1, INT64_MAX);
+    assert_int_equal(figure(&wire, "persistence", "log_writable"), 0);
+    __atomic_store_n(&page->armed, 0, __ATOMIC_RELEASE);
+    await_figure(&wire, "log_writable", 1, 1);
+    assert_true(figure(&wire, "persistence", "log_refused_seconds") >= 1);
+    wire_ask(&wire, "SET c 2\r\n", "+OK\r\n");
+    wire_ask(&wire, "CONFIG RESETSTAT\r\n", "+OK\r\n");
+    assert_int_equal(figure(&wire, "persistence", "log_refused_seconds"), 0);
+    wire_close(&writer);
+    wire_close(&wire);
+    server_process_stop(&server);
+    server_process_deinit(&server);
+    fault_page_close(&server, page);
+}
+
 /* ---- LATENCY and SLOWLOG over the wire, with the directives from the command line ---- */
 
 static void test_slow_things(void **state)
@@ -308,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_latencystats),
         cmocka_unit_test(test_disk_figures),
         cmocka_unit_test(test_directory_figures),
+        cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_slow_things),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
