@@ -16,7 +16,7 @@ _Noreturn void check_failed(const char *expression, const char *file, int line);
 #define IMPLIES(a, b) (!(a) || (b))
 
 /* Says the sentence on standard error, has the last words kept, and aborts. */
-_Noreturn void check_abort(const char *sentence);
+__attribute__((noreturn)) void check_abort(const char *sentence); /* so cppcheck knows it, too */
 
 /* Whoever keeps diagnostics is given the last sentence, too, and the moment to write what it still
  * holds. It is called by the thread that ends, which may hold any lock, so it waits for none for
