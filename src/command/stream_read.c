@@ -6,8 +6,9 @@
 
 #include "base/memory.h"
 
-/* Entries that one request delivers, new or again, over all its keys: neither a backlog of years
- * nor a key that is named a thousand times must hold the event loop. For more one asks again. */
+/* Entries that one request delivers, new or again, or weighs for MAXSIZE, over all its keys:
+ * neither a backlog of years nor a key that is named a thousand times must hold the event loop. For
+ * more one asks again. */
 enum { READ_DELIVERED_MAX = 1 << 20 };
 
 struct reading {
@@ -62,10 +63,12 @@ static void look_through(struct reading *r, const struct stream *stream, struct 
     part->range = (struct stream_range){after, STREAM_ID_MAX};
     if (!stream_id_increment(&part->range.first)) return;
     stream_walk_begin(&walk, stream, part->range, false);
+    if (limit > r->delivered_left) limit = r->delivered_left;
     while (part->count < limit && stream_walk_next(&walk) && take(r, walk.data_bytes)) {
         part->count++;
         part->range.last = walk.id;
     }
+    r->delivered_left -= part->count;
 }
 
 /* XREAD: without MAXSIZE nothing has to be walked through twice. */
@@ -88,10 +91,8 @@ static void deliver_new(struct reading *r, const struct store_key *key, struct s
     CHECK(db_stream(r->c->db, key, &stream) == LOOKUP_FOUND);
     const struct stream_group *group = argument_group(r->c, r->plan->group, stream);
     uint64_t limit = r->plan->count_max - part->items_count;
-    if (limit > r->delivered_left) limit = r->delivered_left;
     look_through(r, stream, stream_group_last_delivered(group), limit, part);
     if (part->count == 0) return;
-    r->delivered_left -= part->count;
     struct effect e = {.kind = EFFECT_GROUP_DELIVER, .key = *key};
     e.group_deliver.delivery = (struct stream_delivery){.group = group_name(r),
                                                         .consumer = consumer_name(r),

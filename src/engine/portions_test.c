@@ -294,6 +294,26 @@ static void test_many_readers(void **state)
     house_close(h);
 }
 
+/* MAXSIZE weighs each entry before the first byte leaves: 2^20, however often a key is named. */
+static void test_maxsize_weighs_so_many(void **state)
+{
+    (void)state;
+    enum { LENGTH = 2048, NAMED = 600 };
+    struct house *h = open_portioned(0);
+    struct buf text = {0}, bytes = {0};
+    for (int i = 0; i < LENGTH; i++) house_send(h, WRITER, "XADD s * a x\r\n");
+    buf_append_text(&text, "XREAD MAXSIZE 9223372036854775807 STREAMS");
+    for (int i = 0; i < NAMED; i++) buf_append_text(&text, " s");
+    for (int i = 0; i < NAMED; i++) buf_append_text(&text, " 0");
+    buf_append_text(&text, "\r\n");
+    house_send_bytes(h, READER, text.data, text.size);
+    assert_int_equal(house_take(h, READER, strlen("*512\r\n"), &bytes), strlen("*512\r\n"));
+    assert_memory_equal(bytes.data, "*512\r\n", bytes.size);
+    buf_deinit(&bytes);
+    buf_deinit(&text);
+    house_close(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_woken),
         cmocka_unit_test(test_many_readers),
+        cmocka_unit_test(test_maxsize_weighs_so_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
