@@ -169,7 +169,8 @@ test: ## install what is missing, build, and run every test there is
 	@deps/install.sh run test
 	+@$(again) programs tests
 	+@$(again) FLAVOUR=fuzz CC=clang fuzz-programs
-	@$(call run_in,$(DIR)) tidy unit scenario sim fuzz integration clients
+	+@$(again) FLAVOUR=coverage CC=gcc unit-programs sim-programs
+	@$(call run_in,$(DIR)) tidy unit scenario sim fuzz coverage integration clients
 
 unit: ## unit tests; ROOM=stream for those of one room
 	+@$(again) unit-programs
@@ -240,7 +241,7 @@ bitflip: ## single bits flipped in our files and in redis-server's AOF: who noti
 	@IRMAK_SERVER='$(DIR)/irmak-server' redis-tests/bitflip
 
 coverage: ## branches taken by unit tests, scenarios and simulator in what keeps the promise
-	+@$(again) FLAVOUR=coverage CC=gcc tests
+	+@$(again) FLAVOUR=coverage CC=gcc unit-programs sim-programs
 	@tests/coverage --dir '$(BUILD)/coverage' --goal 95
 
 fuzz: ## fuzz parsers, loaders and commands; FUZZ_RUNS=1000000 of each
