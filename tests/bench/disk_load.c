@@ -38,7 +38,7 @@ int main(int count, char **words)
 {
     char path[4096];
     if (count != 3) load_stop("usage", "disk_load DIRECTORY COUNT");
-    long writes = (long)load_number(words[2], COUNT_MAX);
+    long writes = (long)load_number(words[2], 1, COUNT_MAX);
     char *block = aligned_alloc(BLOCK, BLOCK);
     if (block == NULL) load_stop("a block", "no memory");
     snprintf(path, sizeof path, "%s/disk_load-%ld", words[1], (long)getpid());

@@ -112,8 +112,8 @@ static void gets(int port, double seconds, int writers)
 int main(int count, char **words)
 {
     if (count == 5 && strcmp(words[1], "gets") == 0)
-        gets((int)load_number(words[2], 65535), (double)load_number(words[3], 3600),
-             (int)load_number(words[4], CONNECTIONS_MAX - 1));
+        gets((int)load_number(words[2], 1, 65535), (double)load_number(words[3], 1, 3600),
+             (int)load_number(words[4], 0, CONNECTIONS_MAX - 1));
     else load_stop("usage", "gets PORT SECONDS WRITERS");
     return 0;
 }

@@ -133,7 +133,7 @@ int main(int count, char **words)
 {
     if (count < 3 || strcmp(words[1], "--port") != 0)
         load_stop("usage", "floor_server --port PORT");
-    int listener = listen_on((int)load_number(words[2], 65535)), epoll = epoll_create1(0);
+    int listener = listen_on((int)load_number(words[2], 1, 65535)), epoll = epoll_create1(0);
     watch(epoll, listener);
     for (size_t at = 0; at + sizeof ANSWER < sizeof answers; at += sizeof ANSWER - 1)
         memcpy(answers + at, ANSWER, sizeof ANSWER - 1);

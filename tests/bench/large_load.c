@@ -144,10 +144,10 @@ static void add_any(redisContext *c, uint64_t random, uint64_t keys, uint64_t pe
 
 static void traffic(redisContext *c, char **arguments)
 {
-    uint64_t seconds = load_number(arguments[0], SECONDS_MAX);
-    uint64_t rate = load_number(arguments[1], UINT64_MAX);
-    uint64_t keys = load_number(arguments[2], UINT64_MAX);
-    uint64_t pending = load_number(arguments[3], UINT64_MAX);
+    uint64_t seconds = load_number(arguments[0], 1, SECONDS_MAX);
+    uint64_t rate = load_number(arguments[1], 1, UINT64_MAX);
+    uint64_t keys = load_number(arguments[2], 1, UINT64_MAX);
+    uint64_t pending = load_number(arguments[3], 1, UINT64_MAX);
     struct random random = {1};
     struct samples took;
     samples_init(&took, BATCHES_MAX);
@@ -174,13 +174,13 @@ static void traffic(redisContext *c, char **arguments)
 int main(int argc, char **argv)
 {
     if (argc < 4) load_stop("usage", "large_load keys|stream|pending|traffic|check PORT ...");
-    redisContext *c = load_connect((int)load_number(argv[2], 65535));
-    uint64_t begin = load_now_ns(), count = load_number(argv[3], UINT64_MAX);
+    redisContext *c = load_connect((int)load_number(argv[2], 1, 65535));
+    uint64_t begin = load_now_ns(), count = load_number(argv[3], 0, UINT64_MAX);
     const char *what = argv[1];
     if (strcmp(what, "traffic") == 0 && argc == 7) {
         traffic(c, argv + 3);
     } else if (strcmp(what, "check") == 0 && argc == 5) {
-        printf("%" PRIu64 "\n", check(c, count, load_number(argv[4], UINT64_MAX)));
+        printf("%" PRIu64 "\n", check(c, count, load_number(argv[4], 0, UINT64_MAX)));
     } else {
         if (strcmp(what, "keys") == 0) fill(c, count, false);
         else if (strcmp(what, "stream") == 0) fill(c, count, true);

@@ -24,11 +24,11 @@ double load_seconds_since(uint64_t begin_ns)
     return (double)(load_now_ns() - begin_ns) / 1e9;
 }
 
-uint64_t load_number(const char *text, uint64_t max)
+uint64_t load_number(const char *text, uint64_t min, uint64_t max)
 {
     char *end;
     uint64_t value = strtoull(text, &end, 10);
-    if (end == text || *end != '\0' || value == 0 || value > max)
+    if (end == text || *end != '\0' || value < min || value > max)
         load_stop(text, "not a number in range");
     return value;
 }

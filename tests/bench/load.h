@@ -14,7 +14,7 @@ _Noreturn void load_stop(const char *what, const char *why);
 uint64_t load_now_ns(void); /* of the monotonic clock */
 double load_seconds_since(uint64_t begin_ns);
 
-uint64_t load_number(const char *text, uint64_t max); /* an argument: 1 to max */
+uint64_t load_number(const char *text, uint64_t min, uint64_t max); /* an argument */
 
 redisContext *load_connect(int port); /* on the loopback; blocking; redisFree */
 

@@ -399,18 +399,20 @@ int main(int count, char **words)
     }
     epoll = epoll_create1(EPOLL_CLOEXEC);
     const char *job = count > 1 ? words[1] : "";
-    int port = count > 2 ? (int)load_number(words[2], 65535) : 0;
+    int port = count > 2 ? (int)load_number(words[2], 1, 65535) : 0;
     if (strcmp(job, "consume") == 0 && count == 5)
-        consume(port, (int)load_number(words[3], 64), (uint64_t)load_number(words[4], 100000000));
+        consume(port, (int)load_number(words[3], 1, 64),
+                (uint64_t)load_number(words[4], 1, 100000000));
     else if (strcmp(job, "ranges") == 0 && count == 4)
-        ranges(port, (double)load_number(words[3], 3600));
+        ranges(port, (double)load_number(words[3], 1, 3600));
     else if (strcmp(job, "fanout") == 0 && count == 5)
-        deliver(port, (int)load_number(words[3], 10000), (double)load_number(words[4], 3600),
+        deliver(port, (int)load_number(words[3], 1, 10000), (double)load_number(words[4], 1, 3600),
                 false);
     else if (strcmp(job, "wake") == 0 && count == 5)
-        deliver(port, (int)load_number(words[3], 10000), (double)load_number(words[4], 3600), true);
+        deliver(port, (int)load_number(words[3], 1, 10000), (double)load_number(words[4], 1, 3600),
+                true);
     else if (strcmp(job, "mixed") == 0 && count == 4)
-        mixed(port, (double)load_number(words[3], 3600));
+        mixed(port, (double)load_number(words[3], 1, 3600));
     else
         load_stop("usage",
                   "consume|ranges|fanout|wake|mixed PORT ..., see the top of stream_load.c");
