@@ -3,8 +3,8 @@
 #include "wal/scan.h"
 
 #include "base/memory.h"
-#include "env/disk_os.h"
 #include "wal/batch.h"
+#include "wal/failing_disk_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,26 +16,9 @@
 enum { NUMBER = 3, SALT = 77, CONTENT_BYTES = 5 * 1024 * 1024 };
 
 struct fixture {
-    char path[64];
-    struct disk *real;
-    struct disk disk;
-    struct disk_operations operations;
+    struct failing_disk files;
     uint64_t file_bytes;
-    unsigned reads;
-    unsigned fail_at; /* 0: never */
 };
-
-/* The operations of a file do not get the disk's context. */
-static struct fixture *the_fixture;
-
-static enum disk_status read_file(struct disk_file *file, uint64_t offset, char *bytes, size_t size,
-                                  size_t *read_size)
-{
-    struct fixture *f = the_fixture;
-    *read_size = 0;
-    if (++f->reads == f->fail_at) return DISK_FAILED;
-    return f->real->operations->read(file, offset, bytes, size, read_size);
-}
 
 /* A segment of one batch of one frame, LSN 1, but for the last 'cut' bytes. */
 static void make_segment(struct fixture *f, size_t cut)
@@ -62,10 +45,10 @@ static void make_segment(struct fixture *f, size_t cut)
     file.size -= cut;
     struct disk_file *out;
     struct segment_name name = segment_name(SEGMENT_LOG, NUMBER);
-    const struct disk_operations *o = f->real->operations;
-    assert_int_equal(o->open(f->real->context, name.text, DISK_OPEN_CREATE, &out), DISK_OK);
+    const struct disk_operations *o = f->files.real->operations;
+    assert_int_equal(o->open(f->files.real->context, name.text, DISK_OPEN_CREATE, &out), DISK_OK);
     assert_int_equal(o->write(out, 0, buf_slice(&file)), DISK_OK);
-    o->close(f->real->context, out);
+    o->close(f->files.real->context, out);
     buf_deinit(&batch);
     buf_deinit(&file);
 }
@@ -73,15 +56,7 @@ static void make_segment(struct fixture *f, size_t cut)
 static int setup(void **state)
 {
     struct fixture *f = memory_allocate_zeroed(sizeof *f);
-    char problem[256];
-    snprintf(f->path, sizeof f->path, "/tmp/irmak-scan-XXXXXX");
-    assert_non_null(mkdtemp(f->path));
-    f->real = disk_os_open(f->path, problem, sizeof problem);
-    assert_non_null(f->real);
-    f->operations = *f->real->operations;
-    f->operations.read = read_file;
-    f->disk = (struct disk){.operations = &f->operations, .context = f->real->context};
-    the_fixture = f;
+    failing_disk_open(&f->files);
     *state = f;
     return 0;
 }
@@ -89,10 +64,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    char command[128];
-    disk_os_close(f->real);
-    snprintf(command, sizeof command, "rm -rf %s", f->path);
-    assert_int_equal(system(command), 0);
+    failing_disk_close(&f->files);
     memory_free(f, sizeof *f);
     return 0;
 }
@@ -102,10 +74,10 @@ static enum scan_result scan_one(struct fixture *f, unsigned fail_at, struct sca
 {
     struct batch_header h;
     struct slice batch;
-    f->fail_at = 0;
-    assert_int_equal(scan_open(s, &f->disk, NUMBER, f->file_bytes, status), SCAN_OPEN_OK);
-    f->reads = 0;
-    f->fail_at = fail_at;
+    f->files.fail_at = 0;
+    assert_int_equal(scan_open(s, &f->files.disk, NUMBER, f->file_bytes, status), SCAN_OPEN_OK);
+    f->files.calls = f->files.reads = 0;
+    f->files.fail_at = fail_at;
     return scan_next(s, &h, &batch, status);
 }
 
@@ -123,7 +95,7 @@ static void test_read_fails(void **state)
         scan_close(&s);
     }
     assert_int_equal(scan_one(f, 0, &s, &status), SCAN_BATCH);
-    assert_int_equal(f->reads, 2);
+    assert_int_equal(f->files.reads, 2);
     assert_int_equal(s.expected_lsn, 2);
     scan_close(&s);
 }
@@ -144,7 +116,8 @@ static void test_cut(void **state)
         assert_int_equal(scan_prove(&s, 1, &proof), DISK_OK);
         assert_false(proof.found);
         scan_close(&s);
-        assert_int_equal(f->real->operations->remove(f->real->context, name.text), DISK_OK);
+        assert_int_equal(f->files.real->operations->remove(f->files.real->context, name.text),
+                         DISK_OK);
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "env/disk_os.h"
+#include "wal/failing_disk_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,90 +15,18 @@
 
 enum { SIZE = 16 * DISK_BLOCK_BYTES, CALLS_MAX = 100, WINDOW = 4 * 1024 * 1024 };
 
-struct fixture {
-    char path[64];
-    struct disk *real;
-    struct disk disk;
-    struct disk_operations operations;
-    unsigned calls; /* of open, read, write, sync, rename, sync_names */
-    unsigned fail_at;
-    unsigned reads;
-};
-
-/* The operations of a file do not get the disk's context. */
-static struct fixture *the_fixture;
-
-static bool fails(struct fixture *f)
-{
-    return ++f->calls == f->fail_at;
-}
-
-static enum disk_status open_file(void *context, const char *name, enum disk_open how,
-                                  struct disk_file **file)
-{
-    if (fails(the_fixture)) return DISK_FAILED;
-    return the_fixture->real->operations->open(context, name, how, file);
-}
-
-static enum disk_status read_file(struct disk_file *file, uint64_t offset, char *bytes, size_t size,
-                                  size_t *read_size)
-{
-    *read_size = 0;
-    the_fixture->reads++;
-    if (fails(the_fixture)) return DISK_FAILED;
-    return the_fixture->real->operations->read(file, offset, bytes, size, read_size);
-}
-
-static enum disk_status write_file(struct disk_file *file, uint64_t offset, struct slice bytes)
-{
-    if (fails(the_fixture)) return DISK_FULL;
-    return the_fixture->real->operations->write(file, offset, bytes);
-}
-
-static enum disk_status sync_file(struct disk_file *file)
-{
-    return fails(the_fixture) ? DISK_FAILED : the_fixture->real->operations->sync(file);
-}
-
-static enum disk_status rename_file(void *context, const char *from, const char *to)
-{
-    if (fails(the_fixture)) return DISK_FAILED;
-    return the_fixture->real->operations->rename(context, from, to);
-}
-
-static enum disk_status sync_names(void *context)
-{
-    return fails(the_fixture) ? DISK_FAILED : the_fixture->real->operations->sync_names(context);
-}
-
 static int setup(void **state)
 {
-    struct fixture *f = memory_allocate_zeroed(sizeof *f);
-    char problem[256];
-    snprintf(f->path, sizeof f->path, "/tmp/irmak-segment-XXXXXX");
-    assert_non_null(mkdtemp(f->path));
-    f->real = disk_os_open(f->path, problem, sizeof problem);
-    assert_non_null(f->real);
-    f->operations = *f->real->operations;
-    f->operations.open = open_file;
-    f->operations.read = read_file;
-    f->operations.write = write_file;
-    f->operations.sync = sync_file;
-    f->operations.rename = rename_file;
-    f->operations.sync_names = sync_names;
-    f->disk = (struct disk){.operations = &f->operations, .context = f->real->context};
-    the_fixture = f;
+    struct failing_disk *f = memory_allocate_zeroed(sizeof *f);
+    failing_disk_open(f);
     *state = f;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    char command[128];
-    disk_os_close(f->real);
-    snprintf(command, sizeof command, "rm -rf %s", f->path);
-    assert_int_equal(system(command), 0);
+    struct failing_disk *f = *state;
+    failing_disk_close(f);
     memory_free(f, sizeof *f);
     return 0;
 }
@@ -169,7 +97,7 @@ static void count_files(void *context, struct slice name, uint64_t size)
     ++*(unsigned *)context;
 }
 
-static unsigned files_of(struct fixture *f)
+static unsigned files_of(struct failing_disk *f)
 {
     unsigned files = 0;
     assert_int_equal(f->real->operations->list(f->real->context, count_files, &files), DISK_OK);
@@ -179,7 +107,7 @@ static unsigned files_of(struct fixture *f)
 /* Whichever call fails, the space is given back. */
 static void test_make_fails(void **state)
 {
-    struct fixture *f = *state;
+    struct failing_disk *f = *state;
     unsigned failures = 0;
     for (f->fail_at = 1;; f->fail_at++) {
         assert_true(f->fail_at < CALLS_MAX);
@@ -196,13 +124,14 @@ static void test_make_fails(void **state)
 /* A file that cannot get its new name, for good, is no spare. */
 static void test_recycle_fails(void **state)
 {
-    struct fixture *f = *state;
+    struct failing_disk *f = *state;
     assert_int_equal(segment_make_spare(&f->disk, 4, SIZE), DISK_OK);
     struct segment_name name = segment_name(SEGMENT_SPARE, 4);
     for (unsigned i = 1; i <= 2; i++) { /* the rename, the sync of names */
         f->calls = 0;
         f->fail_at = i;
-        assert_int_equal(segment_recycle(&f->disk, name.text, 5), DISK_FAILED);
+        enum disk_status lost = i == 1 ? DISK_FAILED : DISK_NAMES_LOST;
+        assert_int_equal(segment_recycle(&f->disk, name.text, 5), lost);
     }
     f->fail_at = 0;
     name = segment_name(SEGMENT_SPARE, 5);
@@ -211,7 +140,7 @@ static void test_recycle_fails(void **state)
     assert_int_equal(files_of(f), 1);
 }
 
-static struct disk_file *make_file(struct fixture *f, const char *name, uint64_t size)
+static struct disk_file *make_file(struct failing_disk *f, const char *name, uint64_t size)
 {
     struct disk_file *file;
     char *zeros = memory_allocate_zeroed((size_t)size);
@@ -225,7 +154,7 @@ static struct disk_file *make_file(struct fixture *f, const char *name, uint64_t
 /* Only a whole block of zeros was never used; what cannot be read counts as used. */
 static void test_was_used(void **state)
 {
-    struct fixture *f = *state;
+    struct failing_disk *f = *state;
     const struct disk_operations *o = f->real->operations;
     struct disk_file *file = make_file(f, "whole", SIZE);
     bool used;
@@ -254,7 +183,7 @@ static void test_was_used(void **state)
 
 /* ---- reading ---- */
 
-static void mark(struct fixture *f, struct disk_file *file, uint64_t size)
+static void mark(struct failing_disk *f, struct disk_file *file, uint64_t size)
 {
     for (uint64_t at = 0; at < size; at += DISK_BLOCK_BYTES) {
         char text[16];
@@ -278,7 +207,7 @@ static void expect_at(struct segment_reader *r, uint64_t offset, uint64_t size, 
 /* Any piece, in any order, larger than the window or over the end; each window is read once. */
 static void test_window(void **state)
 {
-    struct fixture *f = *state;
+    struct failing_disk *f = *state;
     enum { BLOCK = DISK_BLOCK_BYTES, FILE_BYTES = 3 * WINDOW };
     struct disk_file *file = make_file(f, "long", FILE_BYTES);
     struct segment_reader r;
@@ -307,7 +236,7 @@ static void test_window(void **state)
  * is shorter than the directory says ends where it ends. */
 static void test_read_fails(void **state)
 {
-    struct fixture *f = *state;
+    struct failing_disk *f = *state;
     struct segment_reader r;
     struct segment_header h;
     enum segment_verdict verdict;

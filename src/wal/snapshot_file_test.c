@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "env/disk_os.h"
+#include "wal/failing_disk_fixture.h"
 #include "wal/snapshot_format.h"
 
 #include <setjmp.h>
@@ -47,13 +47,7 @@ static const struct lie truth = {
 /* ---- a disk that fails, and whose clock runs ---- */
 
 struct fixture {
-    char path[64];
-    struct disk *real;
-    struct disk disk;
-    struct disk_operations operations;
-    const struct disk_operations *through;
-    unsigned calls;   /* of read, write, sync, rename, open */
-    unsigned fail_at; /* 0: never */
+    struct failing_disk files;
     uint64_t now_ns;
     uint64_t clock_step_ns;
     struct snapshot_source source; /* but for what a test does not say: see read_lie */
@@ -62,52 +56,7 @@ struct fixture {
     unsigned forgotten;
 };
 
-/* The operations of a file do not get the disk's context. */
-static struct fixture *the_fixture;
-
-static bool fails(struct fixture *f)
-{
-    return ++f->calls == f->fail_at;
-}
-
-static enum disk_status open_file(void *context, const char *name, enum disk_open how,
-                                  struct disk_file **file)
-{
-    struct fixture *f = the_fixture;
-    return fails(f) ? DISK_FAILED : f->through->open(context, name, how, file);
-}
-
-static enum disk_status read_file(struct disk_file *file, uint64_t offset, char *bytes, size_t size,
-                                  size_t *read_size)
-{
-    struct fixture *f = the_fixture;
-    *read_size = 0;
-    return fails(f) ? DISK_FAILED : f->through->read(file, offset, bytes, size, read_size);
-}
-
-static enum disk_status write_file(struct disk_file *file, uint64_t offset, struct slice bytes)
-{
-    struct fixture *f = the_fixture;
-    return fails(f) ? DISK_FULL : f->through->write(file, offset, bytes);
-}
-
-static enum disk_status sync_file(struct disk_file *file)
-{
-    struct fixture *f = the_fixture;
-    return fails(f) ? DISK_FAILED : f->through->sync(file);
-}
-
-static enum disk_status rename_file(void *context, const char *from, const char *to)
-{
-    struct fixture *f = the_fixture;
-    return fails(f) ? DISK_FAILED : f->through->rename(context, from, to);
-}
-
-static enum disk_status sync_names(void *context)
-{
-    struct fixture *f = the_fixture;
-    return fails(f) ? DISK_FULL : f->through->sync_names(context);
-}
+static struct fixture *the_fixture; /* the clock has no context */
 
 static uint64_t running_clock(void *context)
 {
@@ -119,21 +68,8 @@ static uint64_t running_clock(void *context)
 static int setup(void **state)
 {
     struct fixture *f = memory_allocate_zeroed(sizeof *f);
-    char problem[256];
-    snprintf(f->path, sizeof f->path, "/tmp/irmak-snapshot-XXXXXX");
-    assert_non_null(mkdtemp(f->path));
-    f->real = disk_os_open(f->path, problem, sizeof problem);
-    assert_non_null(f->real);
-    f->through = f->real->operations;
-    f->operations = *f->real->operations;
-    f->operations.open = open_file;
-    f->operations.read = read_file;
-    f->operations.write = write_file;
-    f->operations.sync = sync_file;
-    f->operations.rename = rename_file;
-    f->operations.sync_names = sync_names;
-    f->operations.now_ns = running_clock;
-    f->disk = (struct disk){.operations = &f->operations, .context = f->real->context};
+    failing_disk_open(&f->files);
+    f->files.operations.now_ns = running_clock;
     f->clock_step_ns = UINT64_C(1500000000);
     the_fixture = f;
     *state = f;
@@ -143,10 +79,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    char command[128];
-    disk_os_close(f->real);
-    snprintf(command, sizeof command, "rm -rf %s", f->path);
-    assert_int_equal(system(command), 0);
+    failing_disk_close(&f->files);
     memory_free(f, sizeof *f);
     return 0;
 }
@@ -198,13 +131,13 @@ static uint64_t make_file(struct fixture *f, const struct lie *lie, uint64_t *si
     char *footer = file + SNAPSHOT_HEADER_BYTES + BLOCKS * SNAPSHOT_BLOCK_BYTES;
     make_footer(footer, lie);
     uint64_t whole = snapshot_seal_block(footer, SALT, BLOCKS, hash);
-    const struct disk_operations *o = f->through;
+    const struct disk_operations *o = f->files.real->operations;
     struct disk_file *out;
     struct snapshot_name name = snapshot_name(NUMBER, true);
-    (void)o->remove(f->real->context, name.text);
-    assert_int_equal(o->open(f->real->context, name.text, DISK_OPEN_CREATE, &out), DISK_OK);
+    (void)o->remove(f->files.real->context, name.text);
+    assert_int_equal(o->open(f->files.real->context, name.text, DISK_OPEN_CREATE, &out), DISK_OK);
     assert_int_equal(o->write(out, 0, (struct slice){file, bytes - lie->cut}), DISK_OK);
-    o->close(f->real->context, out);
+    o->close(f->files.real->context, out);
     memory_free_aligned(file, DISK_BLOCK_BYTES, bytes);
     *size = bytes;
     return whole;
@@ -241,14 +174,14 @@ static enum snapshot_verdict read_lie(struct fixture *f, const struct lie *lie, 
     expected.hash = make_file(f, lie, &size) ^ lie->hash_flip;
     expected.bytes = size;
     struct snapshot_source source = f->source;
-    source.disk = &f->disk;
+    source.disk = &f->files.disk;
     source.node_id = NODE;
     source.file_size = size - lie->size_lost;
     source.expected = &expected;
     struct wal_loader loader = {
         .context = f, .block = take_block, .end = take_end, .forget = forget};
     f->lie = lie;
-    f->calls = f->forgotten = 0;
+    f->files.calls = f->forgotten = 0;
     f->blocks_seen = 0;
     problem[0] = '\0';
     return snapshot_read(&source, &loader, problem, 256);
@@ -415,8 +348,8 @@ static void test_read_fails(void **state)
     struct fixture *f = *state;
     char said[256];
     unsigned failures = 0;
-    for (f->fail_at = 1; read_lie(f, &truth, said) != SNAPSHOT_OK; f->fail_at++) {
-        assert_true(f->fail_at < CALLS_MAX);
+    for (f->files.fail_at = 1; read_lie(f, &truth, said) != SNAPSHOT_OK; f->files.fail_at++) {
+        assert_true(f->files.fail_at < CALLS_MAX);
         assert_true(strstr(said, "cannot be read") || strstr(said, "cannot be opened"));
         assert_int_equal(f->forgotten, 1);
         failures++;
@@ -428,12 +361,12 @@ static void test_read_fails(void **state)
 static enum disk_status write_snapshot(struct fixture *f, size_t items, bool *whole)
 {
     struct snapshot_header h = {.node_id = NODE, .number = 8, .salt = SALT};
-    struct snapshot_writer *w = snapshot_writer_create(&f->disk, &h);
+    struct snapshot_writer *w = snapshot_writer_create(&f->files.disk, &h);
     char *item = memory_allocate(SNAPSHOT_ITEM_BYTES_MAX);
     struct wal_snapshot s;
     enum disk_status status = DISK_OK;
     memset(item, 'x', SNAPSHOT_ITEM_BYTES_MAX);
-    f->calls = 0;
+    f->files.calls = 0;
     *whole = false;
     assert_null(snapshot_begin(w)); /* there is nothing */
     for (size_t i = 0; i <= items && status == DISK_OK && !*whole; i++) {
@@ -464,18 +397,19 @@ static void test_write_fails(void **state)
     struct fixture *f = *state;
     enum { ITEMS = 640 };
     bool whole;
-    f->fail_at = 0;
+    f->files.fail_at = 0;
     assert_int_equal(write_snapshot(f, ITEMS, &whole), DISK_OK);
     assert_true(whole);
-    unsigned calls = f->calls;
+    unsigned calls = f->files.calls;
     assert_true(calls > 10);
-    (void)f->through->remove(f->real->context, snapshot_name(8, true).text);
+    (void)f->files.real->operations->remove(f->files.real->context, snapshot_name(8, true).text);
     for (unsigned i = 1; i <= calls; i += i < calls - 4 && i > 3 ? 7 : 1) {
         unsigned files = 0;
-        f->fail_at = i;
+        f->files.fail_at = i;
         assert_true(write_snapshot(f, ITEMS, &whole) != DISK_OK);
         assert_false(whole);
-        assert_int_equal(f->through->list(f->real->context, count_files, &files), DISK_OK);
+        assert_int_equal(
+            f->files.real->operations->list(f->files.real->context, count_files, &files), DISK_OK);
         assert_int_equal(files, 0);
     }
 }
