@@ -303,7 +303,7 @@ static void expect_last_words(enum ending ending, const char *last)
     assert_string_equal(text + size - strlen(last), last);
     const char *at = text;
     for (int i = 0; i < 2000; i++) {
-        char line[16];
+        char line[24];
         snprintf(line, sizeof line, "line %04d\n", i);
         at = strstr(at, line);
         assert_non_null(at);
