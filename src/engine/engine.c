@@ -295,8 +295,8 @@ static void replied(struct engine *e, struct session *s, lsn_t lsn)
     session_gate(s, lsn, &e->log);
     if (s->gates_count > 0 && list_empty(&s->gated)) list_append(&e->gated, &s->gated);
     if (chain_sendable(&s->output)) mark_ready(e, s);
+    close_if_over_limit(e, s); /* first: what is spoilt is never sent, not even as the last reply */
     if (s->state != SESSION_CLOSING && s->client.close_after_reply) begin_closing(e, s);
-    close_if_over_limit(e, s);
     if (is_ahead_of_log(e, lsn)) pause_session(e, s);
 }
 

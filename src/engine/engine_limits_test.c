@@ -208,6 +208,25 @@ static void test_limit_raised_behind_a_reply(void **state)
     house_close(h);
 }
 
+/* A reply of which a part is lost is not sent either by a session that it ends itself. */
+static void test_limit_and_a_last_reply(void **state)
+{
+    (void)state;
+    struct house *h = house_open_plain();
+    struct engine_figures figures;
+    house_send(h, 0,
+               "SETRANGE k 699999 x\r\nMULTI\r\nGET k\r\nGET k\r\n"
+               "CLIENT KILL ID 1 SKIPME no\r\nEXEC\r\n");
+    assert_true(session_finished(h->sessions[0]));
+    engine_measure(h->engine, &figures);
+    assert_int_equal(figures.output_limit_closes, 1);
+    house_send(h, 1, "CLIENT KILL ID 2 SKIPME no\r\n");
+    assert_false(session_finished(h->sessions[1]));
+    EXPECT(h, 1, ":1\r\n");
+    assert_true(session_finished(h->sessions[1]));
+    house_close(h);
+}
+
 /* Before login little may be asked for, and little is kept for who does not read. */
 static void test_before_login(void **state)
 {
@@ -261,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_ahead_of_a_logout),
         cmocka_unit_test(test_limit_raised_while_waiting),
         cmocka_unit_test(test_limit_raised_behind_a_reply),
+        cmocka_unit_test(test_limit_and_a_last_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
