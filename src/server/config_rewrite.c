@@ -171,6 +171,8 @@ static bool replace_file(const char *path, struct slice text)
         return false;
     }
     if (stat(path, &old) != 0) return false;
+    /* Of a process that was killed in the middle and had our number: in a container all have 1. */
+    (void)unlink(temporary);
     int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0) return false;
     /* Owner first: giving a file away may clear bits of its mode. Only root can, and must. */

@@ -528,14 +528,18 @@ static void test_rewrite_round_trip(void **state)
     buf_deinit(&problem);
 }
 
-/* The file is replaced whole, with its mode, and nothing else is left in the directory. */
+/* The file is replaced whole, with its mode, and nothing else is left in the directory, not even
+ * what a process with our number left that was killed in the middle. */
 static void test_rewrite_file(void **state)
 {
     struct config *c = *state;
     struct place p;
     struct buf error = {0}, contents = {0};
+    char unfinished[64];
     make_place(&p);
     write_file(&p, "irmak.conf", "# keep me\ntimeout 1\n");
+    snprintf(unfinished, sizeof unfinished, "irmak.conf.%d.new", getpid());
+    write_file(&p, unfinished, "timeo");
     assert_int_equal(chmod(at(&p, "irmak.conf"), 0640), 0);
     assert_true(config_read_file(c, p.path, &error));
     read_text(c, "timeout 2\n");
