@@ -4,6 +4,9 @@
 
 #include "base/memory.h"
 
+#include <stdint.h>
+#include <stdlib.h>
+
 enum { DROP_STEPS = 2000 }; /* blocks that are freed in one go */
 
 /* Where the answer stands. The walk lives as long as the parts: the view that takes the place of a
@@ -23,7 +26,9 @@ struct answer_rest {
     char *keys; /* of all parts */
     size_t keys_bytes;
     size_t count;
-    struct stream **views; /* of the parts: what they have; NULL: nothing, or it was answered */
+    /* Of each stream one view, at the last part that answers from it; NULL: none, or all of its
+     * parts are answered. */
+    struct stream **views;
     struct stream_part parts[];
 };
 
@@ -148,6 +153,42 @@ static void rest_destroy(struct reply_rest *rest)
     memory_free(a, sizeof *a + a->count * sizeof *a->parts);
 }
 
+/* What a part has entries of. */
+struct origin {
+    const struct stream *stream;
+    size_t part;
+};
+
+static int compare_origins(const void *a, const void *b)
+{
+    const struct origin *x = a, *y = b;
+    if (x->stream != y->stream) return (uintptr_t)x->stream < (uintptr_t)y->stream ? -1 : 1;
+    return x->part < y->part ? -1 : 1;
+}
+
+/* The parts that are left get views for their streams. One for each stream: a key that is named
+ * half a million times would take gigabytes of them. */
+static void freeze_streams(struct answer_rest *a)
+{
+    struct origin *origins = memory_allocate(a->count * sizeof *origins);
+    struct stream *view = NULL;
+    size_t count = 0;
+    for (size_t i = a->progress.part; i < a->count; i++)
+        if (a->parts[i].served && !a->parts[i].only_ids)
+            origins[count++] = (struct origin){a->parts[i].stream, i};
+    qsort(origins, count, sizeof *origins, compare_origins);
+    for (size_t i = count; i-- > 0;) { /* of each stream the last part first */
+        const struct origin *o = &origins[i];
+        if (i + 1 == count || origins[i + 1].stream != o->stream) {
+            view = stream_freeze(o->stream);
+            a->views[o->part] = view;
+        }
+        CHECK(view != NULL);
+        a->parts[o->part].stream = view;
+    }
+    memory_free(origins, a->count * sizeof *origins);
+}
+
 /* What is left of the answer as a value of its own: frozen views, copies of the keys. */
 static struct reply_rest *make_rest(struct stream_part *parts, size_t count,
                                     const struct progress *p)
@@ -170,12 +211,10 @@ static struct reply_rest *make_rest(struct stream_part *parts, size_t count,
         if (keys != NULL) memcpy(keys, part->key.data, part->key.size);
         part->key.data = keys;
         keys += part->key.size;
-        if (part->only_ids) continue;
-        a->views[i] = stream_freeze(part->stream);
-        part->stream = a->views[i];
     }
+    freeze_streams(a);
     if (p->begun && !a->parts[p->part].only_ids)
-        stream_walk_move(&a->progress.walk, a->views[p->part]);
+        stream_walk_move(&a->progress.walk, a->parts[p->part].stream);
     return &a->rest;
 }
 

@@ -1,7 +1,9 @@
 /* portions_test.c - long replies that are made piece by piece: the same bytes as those made at
  * once, whatever becomes of the keys meanwhile, in bounded memory. */
+#include "base/memory.h"
 #include "base/random.h"
 #include "engine/house_fixture.h"
+#include "engine/session.h"
 
 enum { PORTION_BYTES = 200, ENTRIES = 300 };
 enum { READER, WRITER, SESSIONS, OTHERS_MAX = HOUSE_SESSIONS_MAX - SESSIONS };
@@ -53,6 +55,7 @@ static const char *const REQUESTS[] = {
     "XRANGE absent - +\r\n",
     "XREAD STREAMS a absent b 0 0 17-1\r\n",
     "XREAD COUNT 40 STREAMS b a a 0 0 3-3\r\n",
+    "XREAD COUNT 30 STREAMS a b a absent b b a 0 0 3-3 0 9 150 299\r\n",
     "XREADGROUP GROUP g ann STREAMS a b 0 0\r\n",
     "XREADGROUP GROUP g bob CLAIM 0 STREAMS a b > >\r\n",
     "XREADGROUP GROUP g ann STREAMS b a > 0\r\n",
@@ -314,6 +317,33 @@ static void test_maxsize_weighs_so_many(void **state)
     house_close(h);
 }
 
+/* What a reply holds besides blocks is what its session says it has, also when a request names one
+ * stream very often: there is one view of it. */
+static void test_one_view_of_a_stream(void **state)
+{
+    (void)state;
+    enum { NAMED = 4000, SLACK_BYTES = 128 * 1024 };
+    struct house *h = open_portioned(PORTION_BYTES);
+    struct buf text = {0};
+    struct memory_figures before, during;
+    fill(h);
+    buf_append_text(&text, "XREAD STREAMS");
+    for (int i = 0; i < NAMED; i++) buf_append_text(&text, i % 2 == 0 ? " a" : " b");
+    for (int i = 0; i < NAMED; i++) buf_append_text(&text, " 0");
+    buf_append_text(&text, "\r\n");
+    memory_measure(&before);
+    size_t session_before = session_memory_bytes(h->sessions[READER]);
+    house_send_bytes(h, READER, text.data, text.size);
+    memory_measure(&during);
+    size_t session_during = session_memory_bytes(h->sessions[READER]);
+    assert_false(session_executed(h->sessions[READER]));
+    assert_true(session_during > session_before);
+    assert_in_range(during.allocated_bytes, before.allocated_bytes,
+                    before.allocated_bytes + session_during - session_before + SLACK_BYTES);
+    buf_deinit(&text);
+    house_close(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_woken),
         cmocka_unit_test(test_many_readers),
         cmocka_unit_test(test_maxsize_weighs_so_many),
+        cmocka_unit_test(test_one_view_of_a_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
