@@ -1,11 +1,16 @@
 /* command_stream_pending.c - XPENDING: what was delivered and not acknowledged, in all and one by
  * one. A list that is longer than a portion (portions.h) is answered from a copy of the group. */
+#include "base/limits.h"
 #include "base/memory.h"
 #include "command/commands.h"
 #include "command/stream_arguments.h"
 #include "stream/stream_copy.h"
 
-enum { DROP_STEPS = 2000 }; /* chunks of the copy that are freed in one go */
+enum {
+    DROP_STEPS = 2000,     /* chunks of the copy that are freed in one go */
+    COPIED_PER_LISTED = 8, /* pending entries are copied in the time that one takes to be listed */
+};
+#define LISTED_BYTES_MAX MIB /* more than a portion, where a copy would cost more */
 
 /* XPENDING key group: how many, from where to where, and whose. */
 static void answer_pending_summary(struct command_context *c, const struct stream_group *group)
@@ -138,14 +143,23 @@ static struct reply_rest *make_rest(const struct listing *l)
     return &x->rest;
 }
 
+/* Where the listing is cut. Some thousands out of millions are better listed at once. */
+static uint64_t listing_cut(const struct command_context *c, const struct stream_group *group,
+                            uint64_t listed)
+{
+    uint64_t cut = reply_cut(c->portions, c->reply);
+    bool few = listed < stream_group_pending_count(group) / COPIED_PER_LISTED;
+    return few && cut != UINT64_MAX ? cut + LISTED_BYTES_MAX : cut;
+}
+
 /* The count comes first, so the entries are looked at twice. */
 static void answer_listing(struct command_context *c, const struct stream_group *group,
                            const struct pending_query *query)
 {
     struct listing l = {.now_ms = c->now_ms};
-    uint64_t cut = reply_cut(c->portions, c->reply);
     begin_pending(&l.walk, c, group, query);
     while (l.left < query->count && stream_pending_walk_next(&l.walk)) l.left++;
+    uint64_t cut = listing_cut(c, group, (uint64_t)l.left);
     reply_array(c->reply, (size_t)l.left);
     begin_pending(&l.walk, c, group, query);
     if (answer_until(c->reply, &l, cut)) return;

@@ -133,7 +133,7 @@ static void test_cut_anywhere(void **state)
     (void)state;
     static const char *const CUT[] = {
         "XINFO STREAM a FULL COUNT 3\r\n", "XINFO STREAM b FULL COUNT 0\r\n",
-        "XPENDING b g - + 1000 bob\r\n", "XAUTOCLAIM b g bob 0 - COUNT 1000\r\n"};
+        "XPENDING b g - + 1000 ann\r\n", "XAUTOCLAIM b g bob 0 - COUNT 1000\r\n"};
     for (size_t i = 0; i < sizeof CUT / sizeof *CUT; i++) {
         struct buf expected = {0};
         for (size_t portion = 64 * MIB; portion > 100; portion = portion * 4 / 5) {
@@ -317,6 +317,23 @@ static void test_maxsize_weighs_so_many(void **state)
     house_close(h);
 }
 
+/* Few pending entries out of many are listed at once: to copy the group would take longer. */
+static void test_few_of_many_pending(void **state)
+{
+    (void)state;
+    struct buf got = {0};
+    struct house *h = open_portioned(PORTION_BYTES);
+    fill(h); /* 200 are pending */
+    house_send(h, READER, "XPENDING a g - + 24\r\n");
+    assert_true(session_executed(h->sessions[READER]));
+    take_all(h, READER, &got);
+    assert_true(got.size > 2 * PORTION_BYTES);
+    house_send(h, READER, "XPENDING a g - + 25\r\n");
+    assert_false(session_executed(h->sessions[READER]));
+    buf_deinit(&got);
+    house_close(h);
+}
+
 /* What a reply holds besides blocks is what its session says it has, also when a request names one
  * stream very often: there is one view of it. */
 static void test_one_view_of_a_stream(void **state)
@@ -355,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_woken),
         cmocka_unit_test(test_many_readers),
         cmocka_unit_test(test_maxsize_weighs_so_many),
+        cmocka_unit_test(test_few_of_many_pending),
         cmocka_unit_test(test_one_view_of_a_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
