@@ -1,7 +1,7 @@
 #!/bin/sh
-# globals.sh [ROOT] - fail if an object built from src/ (tests and their fixtures apart) holds a variable
-# that can change. Constant
-# tables are in read-only sections and do not show. The few that must exist are in globals.txt.
+# globals.sh [ROOT] - fail if an object built from src/, tests and their fixtures apart, holds a
+# variable that can change. Constant tables are in read-only sections and do not show. The few that
+# must exist are in globals.txt.
 here=$(cd "$(dirname "$0")" && pwd)
 cd "${1:-$here/../..}" || exit 2
 objects=${BUILD:-build}/test/obj
